@@ -74,6 +74,11 @@ impl Failure {
     }
 }
 
+/// The contract's error object.
+pub fn json(failure: &Failure) -> serde_json::Value {
+    serde_json::json!({ "code": failure.code.name(), "message": failure.message, "hint": failure.hint })
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)

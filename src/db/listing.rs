@@ -25,7 +25,6 @@ pub struct RunRow {
     pub quarantined: u64,
     pub missing: u64,
     pub removed: u64,
-    pub first_page_headers: Option<String>,
     pub error: Option<String>,
 }
 
@@ -40,15 +39,45 @@ pub struct Coverage {
     pub records: u64,
 }
 
+/// One line of `status`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListingStatus {
+    pub store_id: String,
+    pub kind: String,
+    pub state: String,
+    pub last_run_at: Option<String>,
+    pub last_complete_at: Option<String>,
+    pub records: u64,
+    pub removed: u64,
+    pub quarantined: u64,
+}
+
+impl ListingStatus {
+    /// A kind that no listing has touched.
+    pub fn never(store_id: &str, kind: Kind) -> Self {
+        Self {
+            store_id: store_id.to_owned(),
+            kind: kind.name().to_owned(),
+            state: "never".to_owned(),
+            last_run_at: None,
+            last_complete_at: None,
+            records: 0,
+            removed: 0,
+            quarantined: 0,
+        }
+    }
+}
+
 /// Where in a listing a saved page stands.
 #[derive(Clone, Debug)]
 pub struct PageMark {
     pub sync_run_id: i64,
     /// 1 for the first walk of a run, 2 for the one that confirms it.
     pub listing: u32,
-    /// The page's number; a proof by a larger `per_page` has none and counts down from -1.
+    /// The page's number; 0 for page 1 asked again at the end; a proof by larger pages counts down from -1.
     pub page: i64,
     pub per_page: u32,
+    pub saved_at: String,
 }
 
 /// The records of one saved page, short enough to keep for every page of a listing under way.
@@ -59,9 +88,10 @@ struct Tally {
 }
 
 /// A listing that a killed run left behind.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct OpenListing {
     pub sync_run_id: i64,
+    pub started_at: String,
     pub listing: u32,
     pub per_page: u32,
     pub saved_at: String,
@@ -84,7 +114,6 @@ impl PageMark {
         store_id: &str,
         kind: Kind,
         saved: &[SavedRecord],
-        now: &str,
     ) -> Result<()> {
         let letter = |class| CLASSES.iter().find(|(known, _)| *known == class).map_or('u', |(_, letter)| *letter);
         let records = saved
@@ -103,7 +132,7 @@ impl PageMark {
                 "insert or replace into listing_pages (store_id, kind, sync_run_id, listing, page, per_page, saved_at, tally)
                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
-            .execute(params![store_id, kind.name(), self.sync_run_id, self.listing, self.page, self.per_page, now, tally])?;
+            .execute(params![store_id, kind.name(), self.sync_run_id, self.listing, self.page, self.per_page, self.saved_at, tally])?;
         Ok(())
     }
 }
@@ -183,12 +212,11 @@ impl Db {
             connection.execute(
                 "update sync_runs set finished_at = ?2, outcome = ?3, listings = ?4, resumed = ?5, requests = ?6, pages = ?7,
                    received = ?8, new = ?9, changed = ?10, unchanged = ?11, returned = ?12, quarantined = ?13,
-                   missing = ?14, removed = ?15, first_page_headers = coalesce(?16, first_page_headers), error = ?17
+                   missing = ?14, removed = ?15, error = ?16
                  where sync_run_id = ?1",
                 params![
                     sync_run_id, finished_at, run.outcome, run.listings, run.resumed, run.requests, run.pages, run.received,
-                    run.new, run.changed, run.unchanged, run.returned, run.quarantined, run.missing, run.removed,
-                    run.first_page_headers, run.error
+                    run.new, run.changed, run.unchanged, run.returned, run.quarantined, run.missing, run.removed, run.error
                 ],
             )?;
             if matches!(run.outcome.as_str(), "complete" | "possibly_truncated" | "suspicious") {
@@ -212,24 +240,21 @@ impl Db {
 
     /// The listing a killed run left, if it left one.
     pub fn open_listing(&self, store_id: &str, kind: Kind) -> Result<Option<OpenListing>> {
+        // proofs and the second look at page 1 come after the pages they looked at again
         let mut statement = self.connection.prepare_cached(
-            "select sync_run_id, listing, page, per_page, saved_at, tally from listing_pages
-             where store_id = ?1 and kind = ?2 order by listing, page",
+            "select p.sync_run_id, p.listing, p.page, p.per_page, p.saved_at, p.tally, r.started_at
+             from listing_pages p join sync_runs r on r.sync_run_id = p.sync_run_id
+             where p.store_id = ?1 and p.kind = ?2 order by p.listing, p.page <= 0, p.page",
         )?;
         let mut rows = statement.query([store_id, kind.name()])?;
         let mut open: Option<OpenListing> = None;
         while let Some(row) = rows.next()? {
             let (listing, page, saved_at): (u32, i64, String) = (row.get(1)?, row.get(2)?, row.get(4)?);
             let records = read_tally(row.get_ref(5)?.as_str()?)?;
-            let open = open.get_or_insert_with(|| OpenListing {
-                sync_run_id: 0,
-                listing,
-                per_page: 0,
-                saved_at: String::new(),
-                pages: Vec::new(),
-            });
+            let open = open.get_or_insert_with(OpenListing::default);
             open.sync_run_id = row.get(0)?;
-            open.listing = open.listing.max(listing);
+            open.started_at = row.get(6)?;
+            open.listing = listing;
             if page > 0 {
                 open.per_page = row.get(3)?;
             }
@@ -240,9 +265,9 @@ impl Db {
     }
 
     pub fn coverage(&self) -> Result<Vec<Coverage>> {
-        let mut statement = self.connection.prepare_cached(
-            "select store_id, kind, state, last_complete_at, last_listing_at, records from coverage order by store_id, kind",
-        )?;
+        let mut statement = self
+            .connection
+            .prepare_cached("select store_id, kind, state, last_complete_at, last_listing_at, records from coverage")?;
         let mut rows = statement.query([])?;
         let mut coverage = Vec::new();
         while let Some(row) = rows.next()? {
@@ -256,7 +281,43 @@ impl Db {
                 records: row.get::<_, i64>(5)?.try_into()?,
             });
         }
+        coverage.sort_by(|left: &Coverage, right| (&left.store_id, left.kind).cmp(&(&right.store_id, right.kind)));
         Ok(coverage)
+    }
+
+    pub fn listing_status(&self) -> Result<Vec<ListingStatus>> {
+        self.coverage()?
+            .into_iter()
+            .map(|row| {
+                let (store_id, kind) = (row.store_id.as_str(), row.kind);
+                let last_run_at = self
+                    .connection
+                    .prepare_cached(
+                        "select started_at from sync_runs where store_id = ?1 and kind = ?2 order by sync_run_id desc limit 1",
+                    )?
+                    .query_row([store_id, kind.name()], |row| row.get(0))
+                    .optional()?;
+                Ok(ListingStatus {
+                    last_run_at,
+                    records: self.count_current(store_id, kind)?,
+                    removed: self.count_removed(store_id, kind)?,
+                    quarantined: self.count_quarantined(store_id, kind)?,
+                    kind: kind.name().to_owned(),
+                    state: row.state,
+                    last_complete_at: row.last_complete_at,
+                    store_id: row.store_id,
+                })
+            })
+            .collect()
+    }
+
+    /// Records the store once listed and lists no more.
+    fn count_removed(&self, store_id: &str, kind: Kind) -> Result<u64> {
+        let all: i64 = self
+            .connection
+            .prepare_cached("select count(*) from payloads where store_id = ?1 and kind = ?2 and version = 1")?
+            .query_row([store_id, kind.name()], |row| row.get(0))?;
+        Ok(u64::try_from(all)? - self.count_current(store_id, kind)?)
     }
 
     /// Records of the kind that are listed now and could not be normalized or identified.

@@ -23,7 +23,7 @@ use crate::failure::{Code, Failure};
 use crate::files::create_private_folder;
 use crate::model::Value;
 
-pub use listing::{Coverage, OpenListing, PageMark, RunRow};
+pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow};
 pub use names::NameCache;
 pub use rebuild::RebuildSummary;
 pub use removal::Missing;

@@ -57,7 +57,7 @@ impl Db {
                 saved.push(self.save_record(connection, table, store_id, body, &quarantined, now)?);
             }
             if let Some(mark) = mark {
-                mark.save(connection, store_id, kind, &saved, now)?;
+                mark.save(connection, store_id, kind, &saved)?;
             }
             Ok(saved)
         })
