@@ -65,7 +65,10 @@ impl Accounts {
 
     /// Client id, client secret and refresh token of a connection.
     pub(super) fn credentials(&self, name: &str) -> Value {
-        let found = self.connections.iter().find(|connection| connection.name == name);
+        let found = self
+            .connections
+            .iter()
+            .find(|connection| connection.name == name);
         found.map_or(Value::Null, |connection| {
             json!({
                 "client_id": connection.client_id,
@@ -85,7 +88,11 @@ impl Accounts {
 
     /// Makes a one-use code valid (again).
     pub(super) fn offer_code(&mut self, name: &str, code: &str) {
-        if let Some(connection) = self.connections.iter_mut().find(|connection| connection.name == name) {
+        if let Some(connection) = self
+            .connections
+            .iter_mut()
+            .find(|connection| connection.name == name)
+        {
             connection.code = Some(code.to_owned());
         }
     }
@@ -93,22 +100,38 @@ impl Accounts {
     /// Whether the request's token opens the server of `connection`.
     pub(super) fn admit(&self, call: &Call, connection: &str, now: Instant) -> Result<(), Refusal> {
         let header = call.header("authorization").ok_or(Refusal::Missing)?;
-        let text = header.strip_prefix("Zoho-oauthtoken ").ok_or(Refusal::Missing)?.trim();
-        let token = self.access_tokens.iter().find(|token| token.text == text && token.expires > now);
+        let text = header
+            .strip_prefix("Zoho-oauthtoken ")
+            .ok_or(Refusal::Missing)?
+            .trim();
+        let token = self
+            .access_tokens
+            .iter()
+            .find(|token| token.text == text && token.expires > now);
         match token {
             None => Err(Refusal::Invalid),
             Some(token) if token.connection == connection => Ok(()),
             // another store is another data centre, which has never seen the token
-            Some(token) if token.connection != "crm" && connection != "crm" => Err(Refusal::Invalid),
+            Some(token) if token.connection != "crm" && connection != "crm" => {
+                Err(Refusal::Invalid)
+            }
             Some(_) => Err(Refusal::OtherServer),
         }
     }
 
-    pub(super) fn answer(&mut self, call: &Call, switches: &AccountsSwitches, base: &str, now: Instant) -> Answer {
+    pub(super) fn answer(
+        &mut self,
+        call: &Call,
+        switches: &AccountsSwitches,
+        base: &str,
+        now: Instant,
+    ) -> Answer {
         let parameters = parameters(call);
         match (call.method.as_str(), call.path.as_str()) {
             ("POST", "/oauth/v2/token") => self.token(&parameters, switches, base, now),
-            ("POST", "/oauth/v2/token/revoke") => self.revoke(find(&parameters, "token").unwrap_or_default()),
+            ("POST", "/oauth/v2/token/revoke") => {
+                self.revoke(find(&parameters, "token").unwrap_or_default())
+            }
             _ => Answer::html(404, "<html><body>Invalid URL</body></html>"),
         }
     }
@@ -123,7 +146,11 @@ impl Accounts {
         let value = |name| find(parameters, name).unwrap_or_default();
         let refused = |error: &str| Answer::json(switches.error_status, &json!({"error": error}));
         let client_id = value("client_id");
-        let Some(at) = self.connections.iter().position(|connection| connection.client_id == client_id) else {
+        let Some(at) = self
+            .connections
+            .iter()
+            .position(|connection| connection.client_id == client_id)
+        else {
             return refused("invalid_client");
         };
         if self.connections[at].client_secret != value("client_secret") {
@@ -132,7 +159,11 @@ impl Accounts {
         match value("grant_type") {
             "refresh_token" => {
                 let refresh_token = value("refresh_token");
-                if !self.connections[at].refresh_tokens.iter().any(|known| known == refresh_token) {
+                if !self.connections[at]
+                    .refresh_tokens
+                    .iter()
+                    .any(|known| known == refresh_token)
+                {
                     return refused("invalid_code");
                 }
                 if self.is_throttled(refresh_token, switches, now) {
@@ -173,17 +204,35 @@ impl Accounts {
         connection.refresh_tokens.push(refresh_token.clone());
         if connection.refresh_tokens.len() > REFRESH_TOKENS {
             let first = connection.refresh_tokens.remove(0);
-            self.access_tokens.retain(|token| token.refresh_token != first);
+            self.access_tokens
+                .retain(|token| token.refresh_token != first);
         }
         refresh_token
     }
 
-    fn mint(&mut self, at: usize, refresh_token: &str, switches: &AccountsSwitches, now: Instant) -> String {
-        let text = format!("1000.{:032x}.{:032x}", self.random.u128(..), self.random.u128(..));
+    fn mint(
+        &mut self,
+        at: usize,
+        refresh_token: &str,
+        switches: &AccountsSwitches,
+        now: Instant,
+    ) -> String {
+        let text = format!(
+            "1000.{:032x}.{:032x}",
+            self.random.u128(..),
+            self.random.u128(..)
+        );
         self.access_tokens.retain(|token| token.expires > now);
-        let of_same = self.access_tokens.iter().filter(|token| token.refresh_token == refresh_token).count();
+        let of_same = self
+            .access_tokens
+            .iter()
+            .filter(|token| token.refresh_token == refresh_token)
+            .count();
         if of_same >= switches.active_tokens
-            && let Some(oldest) = self.access_tokens.iter().position(|token| token.refresh_token == refresh_token)
+            && let Some(oldest) = self
+                .access_tokens
+                .iter()
+                .position(|token| token.refresh_token == refresh_token)
         {
             self.access_tokens.remove(oldest);
         }
@@ -198,7 +247,8 @@ impl Accounts {
 
     fn revoke(&mut self, token: &str) -> Answer {
         let before = self.access_tokens.len();
-        self.access_tokens.retain(|known| known.text != token && known.refresh_token != token);
+        self.access_tokens
+            .retain(|known| known.text != token && known.refresh_token != token);
         let mut is_known = self.access_tokens.len() < before;
         for connection in &mut self.connections {
             let before = connection.refresh_tokens.len();
@@ -223,7 +273,12 @@ pub(super) fn throttled(status: u16) -> Answer {
     Answer::json(status, &body)
 }
 
-fn reply(token: &str, refresh_token: Option<&str>, switches: &AccountsSwitches, base: &str) -> Value {
+fn reply(
+    token: &str,
+    refresh_token: Option<&str>,
+    switches: &AccountsSwitches,
+    base: &str,
+) -> Value {
     let mut reply = json!({
         "access_token": token,
         "api_domain": base,
@@ -278,13 +333,21 @@ mod tests {
     fn refresh(accounts: &mut Accounts, now: Instant) -> (u16, Value) {
         let body = "grant_type=refresh_token&client_id=1000.SIMUS&client_secret=sim-secret-us\
                     &refresh_token=1000.sim-refresh-us&";
-        let answer = accounts.answer(&post("/oauth/v2/token", body), &AccountsSwitches::default(), "http://x", now);
+        let answer = accounts.answer(
+            &post("/oauth/v2/token", body),
+            &AccountsSwitches::default(),
+            "http://x",
+            now,
+        );
         (answer.status, serde_json::from_slice(&answer.body).unwrap())
     }
 
     fn get(token: &str) -> Call {
         let mut call = post("/us", "");
-        call.headers.insert("authorization".to_owned(), format!("Zoho-oauthtoken {token}"));
+        call.headers.insert(
+            "authorization".to_owned(),
+            format!("Zoho-oauthtoken {token}"),
+        );
         call
     }
 
@@ -296,7 +359,10 @@ mod tests {
         assert_eq!(accounts.admit(&call, "us", now), Ok(()));
         assert_eq!(accounts.admit(&call, "eu", now), Err(Refusal::Invalid));
         assert_eq!(accounts.admit(&call, "crm", now), Err(Refusal::OtherServer));
-        assert_eq!(accounts.admit(&call, "us", now + Duration::from_secs(3_601)), Err(Refusal::Invalid));
+        assert_eq!(
+            accounts.admit(&call, "us", now + Duration::from_secs(3_601)),
+            Err(Refusal::Invalid)
+        );
     }
 
     #[test]
@@ -306,18 +372,30 @@ mod tests {
             assert!(refresh(&mut accounts, now).1["access_token"].is_string());
         }
         let (status, reply) = refresh(&mut accounts, now);
-        assert_eq!((status, reply["error"].as_str()), (400, Some("Access Denied")));
-        assert_eq!(refresh(&mut accounts, now + Duration::from_secs(601)).0, 200);
+        assert_eq!(
+            (status, reply["error"].as_str()),
+            (400, Some("Access Denied"))
+        );
+        assert_eq!(
+            refresh(&mut accounts, now + Duration::from_secs(601)).0,
+            200
+        );
     }
 
     #[test]
     fn the_sixteenth_token_kills_the_first() {
         let (mut accounts, now) = (Accounts::new(1), Instant::now());
-        let first = refresh(&mut accounts, now).1["access_token"].as_str().unwrap().to_owned();
+        let first = refresh(&mut accounts, now).1["access_token"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         for number in 0..15_u32 {
-            refresh(&mut accounts, now + Duration::from_secs(61) * number);
+            refresh(&mut accounts, now + Duration::from_secs(70) * number);
         }
-        assert_eq!(accounts.admit(&get(&first), "us", now), Err(Refusal::Invalid));
+        assert_eq!(
+            accounts.admit(&get(&first), "us", now),
+            Err(Refusal::Invalid)
+        );
     }
 
     #[test]
@@ -331,7 +409,9 @@ mod tests {
         ];
         let mut body = String::new();
         for (name, value) in fields {
-            body += &format!("--b1\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body += &format!(
+                "--b1\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            );
         }
         body += "--b1--\r\n";
         let ask = |accounts: &mut Accounts| {

@@ -36,7 +36,10 @@ impl Call {
 
 /// The first value of a name in a list of pairs.
 pub(super) fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    pairs
+        .iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.as_str())
 }
 
 /// The pairs of a query or a form; empty parts, as behind a trailing `&`, are passed over.
@@ -62,17 +65,35 @@ impl Answer {
 
     /// JSON that is text already.
     pub(super) fn text(status: u16, body: String) -> Self {
-        let kind = ("content-type".to_owned(), "application/json;charset=utf-8".to_owned());
-        Self { status, headers: vec![kind], body: body.into_bytes() }
+        let kind = (
+            "content-type".to_owned(),
+            "application/json;charset=utf-8".to_owned(),
+        );
+        Self {
+            status,
+            headers: vec![kind],
+            body: body.into_bytes(),
+        }
     }
 
     pub(super) fn html(status: u16, body: &str) -> Self {
-        let kind = ("content-type".to_owned(), "text/html;charset=utf-8".to_owned());
-        Self { status, headers: vec![kind], body: body.as_bytes().to_vec() }
+        let kind = (
+            "content-type".to_owned(),
+            "text/html;charset=utf-8".to_owned(),
+        );
+        Self {
+            status,
+            headers: vec![kind],
+            body: body.as_bytes().to_vec(),
+        }
     }
 
     pub(super) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new() }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     pub(super) fn with_header(mut self, name: &str, value: &str) -> Self {

@@ -8,7 +8,12 @@ use super::world::World;
 use serde_json::{Value, json};
 
 pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
-    let parts: Vec<&str> = call.path.trim_start_matches("/_sim").split('/').filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = call
+        .path
+        .trim_start_matches("/_sim")
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .collect();
     match (call.method.as_str(), parts.as_slice()) {
         ("GET", ["switches"]) => shown(&world.switches),
         ("PUT" | "POST", ["switches"]) => {
@@ -35,8 +40,10 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Answer {
         ("GET", ["crm", module]) => crm_records(world, module),
         ("GET", ["records", store, kind]) if is_list(world, store, kind) => {
             let records = world.store(store).records(kind);
-            let records: Vec<Value> =
-                records.iter().map(|record| json!({"id": record.id, "json": record.json})).collect();
+            let records: Vec<Value> = records
+                .iter()
+                .map(|record| json!({"id": record.id, "json": record.json}))
+                .collect();
             Answer::json(200, &json!(records))
         }
         _ => refused(
@@ -60,9 +67,15 @@ fn is_list(world: &World, store: &str, kind: &str) -> bool {
 
 /// `{"store","kind","put":[{"id","json"}],"remove":[id]}`; `json` is the exact text, or an object.
 fn edit(world: &mut World, body: &Value) -> Result<Value, String> {
-    let (store, kind) = (body["store"].as_str().unwrap_or_default(), body["kind"].as_str().unwrap_or_default());
+    let (store, kind) = (
+        body["store"].as_str().unwrap_or_default(),
+        body["kind"].as_str().unwrap_or_default(),
+    );
     if !is_list(world, store, kind) {
-        return Err(format!("no list {store}/{kind}; stores: us, eu; kinds: {}", KINDS.join(", ")));
+        return Err(format!(
+            "no list {store}/{kind}; stores: us, eu; kinds: {}",
+            KINDS.join(", ")
+        ));
     }
     let empty = Vec::new();
     let put = body["put"].as_array().unwrap_or(&empty);
@@ -76,7 +89,11 @@ fn edit(world: &mut World, body: &Value) -> Result<Value, String> {
         world.upsert_record(store, kind, &id, json);
     }
     let remove = body["remove"].as_array().unwrap_or(&empty);
-    let removed = remove.iter().filter_map(id_of).filter(|id| world.remove_record(store, kind, id)).count();
+    let removed = remove
+        .iter()
+        .filter_map(id_of)
+        .filter(|id| world.remove_record(store, kind, id))
+        .count();
     Ok(json!({"put": put.len(), "removed": removed}))
 }
 
@@ -89,11 +106,17 @@ fn id_of(value: &Value) -> Option<String> {
 }
 
 fn advance(world: &mut World, body: &Value) -> Answer {
-    let Some(days) = body["days"].as_u64().and_then(|days| u32::try_from(days).ok()) else {
+    let Some(days) = body["days"]
+        .as_u64()
+        .and_then(|days| u32::try_from(days).ok())
+    else {
         return refused("advance needs {\"days\": n}");
     };
     world.advance(days);
-    Answer::json(200, &json!({"now": world.now.format("%Y-%m-%dT%H:%M:%SZ").to_string()}))
+    Answer::json(
+        200,
+        &json!({"now": world.now.format("%Y-%m-%dT%H:%M:%SZ").to_string()}),
+    )
 }
 
 fn log(world: &World) -> Value {
@@ -107,10 +130,18 @@ fn log(world: &World) -> Value {
 }
 
 fn crm_records(world: &World, name: &str) -> Answer {
-    let Some(module) = world.crm.modules().iter().find(|module| module.api_name == name) else {
+    let Some(module) = world
+        .crm
+        .modules()
+        .iter()
+        .find(|module| module.api_name == name)
+    else {
         return refused(&format!("no module {name}"));
     };
-    let records: Vec<Value> =
-        module.records().iter().map(|record| json!({"id": record.id, "fields": record.fields})).collect();
+    let records: Vec<Value> = module
+        .records()
+        .iter()
+        .map(|record| json!({"id": record.id, "fields": record.fields}))
+        .collect();
     Answer::json(200, &json!(records))
 }

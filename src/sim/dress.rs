@@ -8,19 +8,29 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// The text served for a record.
-pub(super) fn dressed<'a>(switches: &StoreSwitches, kind: &str, record: &'a Record) -> Cow<'a, str> {
+pub(super) fn dressed<'a>(
+    switches: &StoreSwitches,
+    kind: &str,
+    record: &'a Record,
+) -> Cow<'a, str> {
     let strange = hits(switches.unknown_values_every, record);
     let extra = hits(switches.extra_fields_every, record);
     let old = kind == "commissions" && switches.generations == Generations::FirstOnly;
     if !(strange || extra || old) {
         return Cow::Borrowed(&record.json);
     }
-    let Ok(mut value) = serde_json::from_str::<Value>(&record.json) else { return Cow::Borrowed(&record.json) };
+    let Ok(mut value) = serde_json::from_str::<Value>(&record.json) else {
+        return Cow::Borrowed(&record.json);
+    };
     if old {
         make_first_generation(&mut value);
     }
     if strange {
-        let field = if kind == "transactions" { "transaction_type" } else { "status" };
+        let field = if kind == "transactions" {
+            "transaction_type"
+        } else {
+            "status"
+        };
         value[field] = json!("from_the_future");
     }
     if extra {
@@ -35,36 +45,34 @@ fn hits(every: u64, record: &Record) -> bool {
 
 /// Takes the newer fields away; the base of the rate is then in payout currency, where `base_commission` gives it.
 fn make_first_generation(value: &mut Value) {
-    let Some(fields) = value.as_object_mut() else { return };
+    let Some(fields) = value.as_object_mut() else {
+        return;
+    };
     if fields.shift_remove("eligible_txn_usd_amount").is_none() {
         return;
     }
-    for name in
-        ["eligible_txn_usd_amount_formatted", "usd_commission", "usd_currency_symbol", "usd_commission_formatted"]
-    {
+    for name in [
+        "eligible_txn_usd_amount_formatted",
+        "usd_commission",
+        "usd_currency_symbol",
+        "usd_commission_formatted",
+    ] {
         fields.shift_remove(name);
     }
-    let hundredths = |text: &Value| text.as_str().and_then(cents);
-    let (eligible, rate) = (hundredths(&fields["eligible_txn_amount"]), fields["exchange_rate"].to_string());
-    if let (Some(eligible), Some(rate)) = (eligible, ten_thousandths(&rate)) {
-        let payout = (eligible * rate).abs() / 1_000 + 5;
-        let payout = payout / 10 * eligible.signum();
-        fields["eligible_txn_amount"] = json!(text(payout));
+    let eligible = fields
+        .get("eligible_txn_amount")
+        .and_then(Value::as_str)
+        .and_then(|text| scaled(text, 2));
+    let rate = fields
+        .get("exchange_rate")
+        .and_then(|rate| scaled(&rate.to_string(), 4));
+    if let (Some(cents), Some(rate)) = (eligible, rate) {
+        let payout = ((cents * rate).abs() + 5_000) / 10_000 * cents.signum();
+        fields.insert("eligible_txn_amount".to_owned(), json!(text(payout)));
     }
-    let plain = format!(
-        "{}{}",
-        fields["currency_symbol"].as_str().unwrap_or_default(),
-        fields["commission"].as_str().unwrap_or_default()
-    );
-    fields["commission_formatted"] = json!(plain);
-}
-
-fn cents(decimal: &str) -> Option<i64> {
-    scaled(decimal, 2)
-}
-
-fn ten_thousandths(decimal: &str) -> Option<i64> {
-    scaled(decimal, 4)
+    let part = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    let plain = format!("{}{}", part("currency_symbol"), part("commission"));
+    fields.insert("commission_formatted".to_owned(), json!(plain));
 }
 
 fn scaled(decimal: &str, places: usize) -> Option<i64> {
@@ -83,13 +91,19 @@ mod tests {
     use super::*;
 
     fn record(json: &str) -> Record {
-        Record { id: "20".to_owned(), json: json.to_owned() }
+        Record {
+            id: "20".to_owned(),
+            json: json.to_owned(),
+        }
     }
 
     #[test]
     fn without_switches_the_bytes_stay() {
         let record = record("{ \"id\" :20}");
-        assert_eq!(dressed(&StoreSwitches::default(), "subscriptions", &record), record.json);
+        assert_eq!(
+            dressed(&StoreSwitches::default(), "subscriptions", &record),
+            record.json
+        );
     }
 
     #[test]
@@ -97,7 +111,12 @@ mod tests {
         let mut switches = StoreSwitches::default();
         switches.unknown_values_every = 10;
         switches.extra_fields_every = 3;
-        let served = dressed(&switches, "subscriptions", &record(r#"{"id":20,"status":"active"}"#)).into_owned();
+        let served = dressed(
+            &switches,
+            "subscriptions",
+            &record(r#"{"id":20,"status":"active"}"#),
+        )
+        .into_owned();
         assert_eq!(served, r#"{"id":20,"status":"from_the_future"}"#);
     }
 
@@ -107,6 +126,9 @@ mod tests {
         switches.generations = Generations::FirstOnly;
         let newer = r#"{"exchange_rate":0.6771,"eligible_txn_amount":"315.0","eligible_txn_usd_amount":"209.0","usd_commission":"1.0","commission":"1.0","currency_symbol":"A&#36;"}"#;
         let served = dressed(&switches, "commissions", &record(newer)).into_owned();
-        assert!(served.contains(r#""eligible_txn_amount":"213.29""#) && !served.contains("usd_"), "{served}");
+        assert!(
+            served.contains(r#""eligible_txn_amount":"213.29""#) && !served.contains("usd_"),
+            "{served}"
+        );
     }
 }

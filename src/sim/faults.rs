@@ -57,13 +57,18 @@ impl FaultKind {
 
     /// Whether the request is carried out before its answer is spoiled.
     pub(super) fn comes_after(self) -> bool {
-        matches!(self, Self::Truncated | Self::BadJson | Self::SlowBody | Self::LostAnswer)
+        matches!(
+            self,
+            Self::Truncated | Self::BadJson | Self::SlowBody | Self::LostAnswer
+        )
     }
 
     fn fits(self, is_token_request: bool) -> bool {
         match self {
             Self::TokenThrottle => is_token_request,
-            Self::InvalidToken | Self::TooManyRequests | Self::TooManyRequestsRetryAfter => !is_token_request,
+            Self::InvalidToken | Self::TooManyRequests | Self::TooManyRequestsRetryAfter => {
+                !is_token_request
+            }
             _ => true,
         }
     }
@@ -110,11 +115,20 @@ pub struct NextFault {
 }
 
 /// The fault the plan holds for the `number`-th request, if any.
-pub(super) fn drawn(plan: &Faults, number: u64, path: &str, is_token_request: bool) -> Option<FaultKind> {
+pub(super) fn drawn(
+    plan: &Faults,
+    number: u64,
+    path: &str,
+    is_token_request: bool,
+) -> Option<FaultKind> {
     if plan.per_mille.is_empty() || !path.contains(&plan.path) {
         return None;
     }
-    let mut random = fastrand::Rng::with_seed(plan.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number));
+    let mut random = fastrand::Rng::with_seed(
+        plan.seed
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .wrapping_add(number),
+    );
     let mut draw = random.u32(0..1000);
     for (kind, per_mille) in &plan.per_mille {
         if draw < *per_mille {
@@ -137,30 +151,63 @@ mod tests {
 
     #[test]
     fn a_seed_replays_its_faults_and_keeps_their_share() {
-        let plan = Faults { seed: 7, per_mille: [(FaultKind::Reset, 100)].into(), ..Faults::default() };
-        let draw = |plan: &Faults| (0..2000).map(|number| drawn(plan, number, "/x", false)).collect::<Vec<_>>();
+        let plan = Faults {
+            seed: 7,
+            per_mille: [(FaultKind::Reset, 100)].into(),
+            ..Faults::default()
+        };
+        let draw = |plan: &Faults| {
+            (0..2000)
+                .map(|number| drawn(plan, number, "/x", false))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(draw(&plan), draw(&plan));
         let hits = draw(&plan).iter().flatten().count();
         assert!((120..280).contains(&hits), "{hits}");
-        assert_ne!(draw(&plan), draw(&Faults { seed: 8, ..plan.clone() }));
+        assert_ne!(
+            draw(&plan),
+            draw(&Faults {
+                seed: 8,
+                ..plan.clone()
+            })
+        );
     }
 
     #[test]
     fn a_plan_spares_other_paths_and_unfit_requests() {
-        let always = |kind| Faults { per_mille: [(kind, 1000)].into(), path: "/crm/".to_owned(), ..Faults::default() };
+        let always = |kind| Faults {
+            per_mille: [(kind, 1000)].into(),
+            path: "/crm/".to_owned(),
+            ..Faults::default()
+        };
         assert_eq!(drawn(&always(FaultKind::Reset), 1, "/us/api", false), None);
-        assert_eq!(drawn(&always(FaultKind::Reset), 1, "/crm/v8", false), Some(FaultKind::Reset));
-        assert_eq!(drawn(&always(FaultKind::TokenThrottle), 1, "/crm/v8", false), None);
+        assert_eq!(
+            drawn(&always(FaultKind::Reset), 1, "/crm/v8", false),
+            Some(FaultKind::Reset)
+        );
+        assert_eq!(
+            drawn(&always(FaultKind::TokenThrottle), 1, "/crm/v8", false),
+            None
+        );
     }
 
     #[test]
     fn queued_faults_wait_for_their_path() {
         let mut queue = vec![
-            NextFault { path: "token".to_owned(), kind: FaultKind::TokenThrottle },
-            NextFault { path: String::new(), kind: FaultKind::Reset },
+            NextFault {
+                path: "token".to_owned(),
+                kind: FaultKind::TokenThrottle,
+            },
+            NextFault {
+                path: String::new(),
+                kind: FaultKind::Reset,
+            },
         ];
         assert_eq!(queued(&mut queue, "/us"), Some(FaultKind::Reset));
         assert_eq!(queued(&mut queue, "/us"), None);
-        assert_eq!(queued(&mut queue, "/oauth/v2/token"), Some(FaultKind::TokenThrottle));
+        assert_eq!(
+            queued(&mut queue, "/oauth/v2/token"),
+            Some(FaultKind::TokenThrottle)
+        );
     }
 }

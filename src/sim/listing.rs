@@ -48,14 +48,21 @@ impl Listing {
     }
 
     fn place(&self, id: &str) -> Result<usize, usize> {
-        self.records.binary_search_by(|record| record.key().cmp(&sort_key(id)))
+        self.records
+            .binary_search_by(|record| record.key().cmp(&sort_key(id)))
     }
 
     pub(super) fn put(&mut self, id: &str, json: String) {
         match self.place(id) {
             Ok(at) => self.records[at].json = json,
             Err(at) => {
-                self.records.insert(at, Record { id: id.to_owned(), json });
+                self.records.insert(
+                    at,
+                    Record {
+                        id: id.to_owned(),
+                        json,
+                    },
+                );
                 self.shuffled = None;
             }
         }
@@ -73,12 +80,17 @@ impl Listing {
         let last = self.records.len();
         match order {
             ListOrder::Ascending => self.records[range].iter().collect(),
-            ListOrder::Descending => self.records[last - range.end..last - range.start].iter().rev().collect(),
+            ListOrder::Descending => self.records[last - range.end..last - range.start]
+                .iter()
+                .rev()
+                .collect(),
             ListOrder::Shuffled => {
                 let records = &self.records;
                 let places = self.shuffled.get_or_insert_with(|| {
                     let mut places: Vec<usize> = (0..records.len()).collect();
-                    places.sort_by_key(|at| records[*at].number().wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                    places.sort_by_key(|at| {
+                        records[*at].number().wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                    });
                     places
                 });
                 places[range].iter().map(|at| &records[*at]).collect()
@@ -106,8 +118,14 @@ mod tests {
     #[test]
     fn ids_sort_as_numbers_and_pages_are_slices_of_any_order() {
         let mut listing = listing();
-        assert_eq!(ids(&listing.slice(ListOrder::Ascending, 0..4)), ["4", "30", "100", "odd"]);
-        assert_eq!(ids(&listing.slice(ListOrder::Descending, 1..3)), ["100", "30"]);
+        assert_eq!(
+            ids(&listing.slice(ListOrder::Ascending, 0..4)),
+            ["4", "30", "100", "odd"]
+        );
+        assert_eq!(
+            ids(&listing.slice(ListOrder::Descending, 1..3)),
+            ["100", "30"]
+        );
         let whole = ids(&listing.slice(ListOrder::Shuffled, 0..4));
         assert_eq!(ids(&listing.slice(ListOrder::Shuffled, 2..4)), whole[2..]);
     }

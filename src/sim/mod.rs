@@ -22,6 +22,8 @@ mod seed;
 mod server;
 mod store;
 mod switches;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use crm::{Crm, CrmRecord, Field, Module};
@@ -29,8 +31,8 @@ pub use faults::{FaultKind, Faults, NextFault};
 pub use listing::Record;
 pub use server::Running;
 pub use switches::{
-    AccountsSwitches, BodyShape, CrmSwitches, Drift, EndOfList, Generations, InvalidModule, ListOrder, Payload, Put,
-    StoreSwitches, Switches, TooManyBody, Unknown,
+    AccountsSwitches, BodyShape, CrmSwitches, Drift, EndOfList, Generations, InvalidModule,
+    ListOrder, Payload, Put, StoreSwitches, Switches, TooManyBody, Unknown,
 };
 pub use world::{LoggedRequest, StoreView, World};
 
@@ -54,11 +56,22 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let now = DateTime::from_timestamp(1_772_344_800, 0).unwrap_or_default();
-        Self { port: 0, seed: 1, now, subscriptions: 600, transactions: 6_000, commissions: 5_000 }
+        Self {
+            port: 0,
+            seed: 1,
+            now,
+            subscriptions: 600,
+            transactions: 6_000,
+            commissions: 5_000,
+        }
     }
 }
 
 /// Starts the servers on a thread of their own; they stop when the returned value is dropped.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the caller gives its options away; nothing of them is used twice"
+)]
 pub fn start(options: Options) -> anyhow::Result<Running> {
     server::start(&options)
 }

@@ -78,22 +78,35 @@ fn lock(world: &Shared) -> MutexGuard<'_, World> {
 pub(super) fn start(options: &Options) -> anyhow::Result<Running> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
         .with_context(|| format!("cannot listen on 127.0.0.1:{}", options.port))?;
-    listener.set_nonblocking(true).context("cannot prepare the simulator's socket")?;
-    let address = listener.local_addr().context("cannot read the simulator's address")?;
+    listener
+        .set_nonblocking(true)
+        .context("cannot prepare the simulator's socket")?;
+    let address = listener
+        .local_addr()
+        .context("cannot read the simulator's address")?;
     let base = format!("http://{address}");
     let world = Arc::new(Mutex::new(World::new(options, base.clone())));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (stop, stopped) = oneshot::channel();
     let shared = Arc::clone(&world);
     let thread = std::thread::Builder::new()
         .name("simulator".to_owned())
         .spawn(move || runtime.block_on(serve(listener, shared, stopped)))
         .context("cannot start the simulator's thread")?;
-    Ok(Running { base, world, stop: Some(stop), thread: Some(thread) })
+    Ok(Running {
+        base,
+        world,
+        stop: Some(stop),
+        thread: Some(thread),
+    })
 }
 
 async fn serve(listener: TcpListener, world: Shared, mut stopped: oneshot::Receiver<()>) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+        return;
+    };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -106,7 +119,9 @@ async fn serve(listener: TcpListener, world: Shared, mut stopped: oneshot::Recei
         tokio::spawn(async move {
             let service = service_fn(|request| answer(Arc::clone(&world), request));
             // an error here is a client that went away, or a fault that was meant
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
@@ -133,7 +148,12 @@ fn cut() -> io::Error {
 
 async fn read(request: Request<Incoming>) -> io::Result<Call> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?.to_bytes().to_vec();
+    let body = body
+        .collect()
+        .await
+        .map_err(io::Error::other)?
+        .to_bytes()
+        .to_vec();
     let query_text = head.uri.query().unwrap_or_default().to_owned();
     let headers = head.headers.iter().filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
@@ -149,17 +169,23 @@ async fn read(request: Request<Incoming>) -> io::Result<Call> {
 }
 
 fn respond(reply: Reply, plan: &Faults) -> io::Result<Response<Pieces>> {
-    let Answer { status, headers, body } = reply.answer;
+    let Answer {
+        status,
+        headers,
+        body,
+    } = reply.answer;
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, value);
     }
-    response.body(Pieces::of(body, reply.fault, plan)).map_err(io::Error::other)
+    response
+        .body(Pieces::of(body, reply.fault, plan))
+        .map_err(io::Error::other)
 }
 
 /// A body that comes whole, in slow pieces, or breaks off before its announced length.
 struct Pieces {
-    pieces: VecDeque<Bytes>,
+    left: VecDeque<Bytes>,
     /// What the client is told and what is still to come of it.
     length: u64,
     pause: Option<Duration>,
@@ -181,6 +207,8 @@ impl Pieces {
             Some(FaultKind::Truncated) => {
                 body.truncate(half);
                 breaks = true;
+                // time to send what there is; an error at once would take the whole answer with it
+                pause = Some(Duration::from_millis(20));
                 // a body without content cannot break off within its length
                 length = length.max(1);
             }
@@ -188,15 +216,24 @@ impl Pieces {
             _ => {}
         }
         let body = Bytes::from(body);
-        let pieces = match pause {
-            Some(_) => {
+        let left = match pause {
+            Some(_) if !breaks => {
                 let size = body.len().div_ceil(PIECES).max(1);
-                (0..body.len()).step_by(size).map(|at| body.slice(at..body.len().min(at + size))).collect()
+                (0..body.len())
+                    .step_by(size)
+                    .map(|at| body.slice(at..body.len().min(at + size)))
+                    .collect()
             }
-            None if body.is_empty() => VecDeque::new(),
-            None => VecDeque::from([body]),
+            _ if body.is_empty() => VecDeque::new(),
+            _ => VecDeque::from([body]),
         };
-        Self { pieces, length: u64::try_from(length).unwrap_or(0), pause, sleeping: None, breaks }
+        Self {
+            left,
+            length: u64::try_from(length).unwrap_or(0),
+            pause,
+            sleeping: None,
+            breaks,
+        }
     }
 }
 
@@ -215,9 +252,11 @@ impl Body for Pieces {
             }
             sleeping.as_mut().reset(Instant::now() + pause);
         }
-        match self.pieces.pop_front() {
+        match self.left.pop_front() {
             Some(piece) => {
-                self.length = self.length.saturating_sub(u64::try_from(piece.len()).unwrap_or(0));
+                self.length = self
+                    .length
+                    .saturating_sub(u64::try_from(piece.len()).unwrap_or(0));
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
             None if self.breaks => Poll::Ready(Some(Err(cut()))),
@@ -226,7 +265,7 @@ impl Body for Pieces {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.pieces.is_empty() && !self.breaks
+        self.left.is_empty() && !self.breaks
     }
 
     fn size_hint(&self) -> SizeHint {

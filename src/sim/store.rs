@@ -24,11 +24,20 @@ pub(super) fn asked(rest: &str) -> Asked {
     if let Some(kind) = super::KINDS.into_iter().find(|kind| *kind == rest) {
         return Asked::List(kind);
     }
-    if rest.starts_with("subscriptions/status") { Asked::ByStatus } else { Asked::Nothing }
+    if rest.starts_with("subscriptions/status") {
+        Asked::ByStatus
+    } else {
+        Asked::Nothing
+    }
 }
 
 /// One page of a list.
-pub(super) fn list(call: &Call, kind: &str, listing: &mut Listing, switches: &StoreSwitches) -> Answer {
+pub(super) fn list(
+    call: &Call,
+    kind: &str,
+    listing: &mut Listing,
+    switches: &StoreSwitches,
+) -> Answer {
     let (page, per_page) = (call.number("page"), call.number("per_page"));
     let total = listing.len();
     let answer = match pager::page(switches, total, page, per_page) {
@@ -38,7 +47,10 @@ pub(super) fn list(call: &Call, kind: &str, listing: &mut Listing, switches: &St
         Page::EmptyArray => Answer::text(200, body(switches, kind, &[])),
         Page::Records(range) => {
             let records = listing.slice(switches.order, range);
-            let texts: Vec<_> = records.into_iter().map(|record| dressed(switches, kind, record)).collect();
+            let texts: Vec<_> = records
+                .into_iter()
+                .map(|record| dressed(switches, kind, record))
+                .collect();
             let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
             Answer::text(200, body(switches, kind, &texts))
         }
@@ -46,14 +58,17 @@ pub(super) fn list(call: &Call, kind: &str, listing: &mut Listing, switches: &St
     let size = pager::page_size(switches, total, per_page);
     let number = page.unwrap_or(1).max(1);
     let more = number.saturating_mul(size) < total;
-    switches.headers.iter().fold(answer, |answer, (name, template)| {
-        let value = template
-            .replace("{page}", &number.to_string())
-            .replace("{per_page}", &size.to_string())
-            .replace("{total}", &total.to_string())
-            .replace("{more}", &more.to_string());
-        answer.with_header(name, &value)
-    })
+    switches
+        .headers
+        .iter()
+        .fold(answer, |answer, (name, template)| {
+            let value = template
+                .replace("{page}", &number.to_string())
+                .replace("{per_page}", &size.to_string())
+                .replace("{total}", &total.to_string())
+                .replace("{more}", &more.to_string());
+            answer.with_header(name, &value)
+        })
 }
 
 /// The records in the shape a switch asks for; one allocation for the whole page.
@@ -71,7 +86,11 @@ fn body(switches: &StoreSwitches, kind: &str, texts: &[&str]) -> String {
     match switches.body {
         BodyShape::Array => array(&mut body),
         BodyShape::Wrapped => {
-            let key = if switches.wrap_key.is_empty() { kind } else { &switches.wrap_key };
+            let key = if switches.wrap_key.is_empty() {
+                kind
+            } else {
+                &switches.wrap_key
+            };
             let _ = write!(body, "{{\"{key}\":");
             array(&mut body);
             body.push('}');
@@ -89,20 +108,32 @@ fn body(switches: &StoreSwitches, kind: &str, texts: &[&str]) -> String {
 }
 
 pub(super) fn bad_request(message: &str) -> Answer {
-    Answer::json(400, &json!({"code": "INVALID_REQUEST", "message": message, "status": "error"}))
+    Answer::json(
+        400,
+        &json!({"code": "INVALID_REQUEST", "message": message, "status": "error"}),
+    )
 }
 
 pub(super) fn not_found() -> Answer {
-    Answer::json(404, &json!({"code": "INVALID_URL", "message": "no such resource", "status": "error"}))
+    Answer::json(
+        404,
+        &json!({"code": "INVALID_URL", "message": "no such resource", "status": "error"}),
+    )
 }
 
 pub(super) fn refused(refusal: &Refusal) -> Answer {
     let (code, message) = match refusal {
         Refusal::Missing => ("AUTHENTICATION_FAILURE", "Authentication failed"),
         Refusal::Invalid => ("INVALID_OAUTHTOKEN", "The OAuth token is invalid"),
-        Refusal::OtherServer => ("OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL"),
+        Refusal::OtherServer => (
+            "OAUTH_SCOPE_MISMATCH",
+            "invalid oauth scope to access this URL",
+        ),
     };
-    Answer::json(401, &json!({"code": code, "message": message, "status": "error"}))
+    Answer::json(
+        401,
+        &json!({"code": code, "message": message, "status": "error"}),
+    )
 }
 
 #[cfg(test)]
@@ -120,13 +151,19 @@ mod tests {
         assert_eq!(served(BodyShape::Array, &["1", "2"]), "[1,2]");
         assert_eq!(served(BodyShape::Array, &[]), "[]");
         assert_eq!(served(BodyShape::Wrapped, &["1"]), r#"{"leads":[1]}"#);
-        assert_eq!(served(BodyShape::NumericKeys, &["1", "2"]), r#"{"0":1,"1":2}"#);
+        assert_eq!(
+            served(BodyShape::NumericKeys, &["1", "2"]),
+            r#"{"0":1,"1":2}"#
+        );
     }
 
     #[test]
     fn only_the_four_lists_exist() {
         assert!(matches!(asked("/leads"), Asked::List("leads")));
-        assert!(matches!(asked("/subscriptions/status/active"), Asked::ByStatus));
+        assert!(matches!(
+            asked("/subscriptions/status/active"),
+            Asked::ByStatus
+        ));
         assert!(matches!(asked("/payouts"), Asked::Nothing));
     }
 }

@@ -23,7 +23,10 @@ pub struct Switches {
 
 impl Default for Switches {
     fn default() -> Self {
-        let stores = ["us", "eu"].into_iter().map(|name| (name.to_owned(), StoreSwitches::default())).collect();
+        let stores = ["us", "eu"]
+            .into_iter()
+            .map(|name| (name.to_owned(), StoreSwitches::default()))
+            .collect();
         Self {
             stores,
             accounts: AccountsSwitches::default(),
@@ -65,7 +68,10 @@ pub struct StoreSwitches {
 
 impl Default for StoreSwitches {
     fn default() -> Self {
-        let headers = [("X-Page-Context", "page={page};per_page={per_page};total={total};has_more={more}")];
+        let headers = [(
+            "X-Page-Context",
+            "page={page};per_page={per_page};total={total};has_more={more}",
+        )];
         Self {
             honour_page: true,
             per_page_cap: Some(200),
@@ -74,7 +80,9 @@ impl Default for StoreSwitches {
             end: EndOfList::EmptyArray,
             body: BodyShape::Array,
             wrap_key: String::new(),
-            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             order: ListOrder::Ascending,
             drift: Vec::new(),
             unknown_values_every: 0,
@@ -279,7 +287,11 @@ fn merge_into(target: &mut Value, patch: &Value, path: &str) -> anyhow::Result<(
         return Ok(());
     }
     for (key, value) in patch {
-        let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let below = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
         if path == "stores" && key == "*" {
             for (store, switches) in target.iter_mut() {
                 merge_into(switches, value, &format!("stores.{store}"))?;
@@ -287,7 +299,10 @@ fn merge_into(target: &mut Value, patch: &Value, path: &str) -> anyhow::Result<(
         } else if let Some(known) = target.get_mut(key) {
             merge_into(known, value, &below)?;
         } else {
-            bail!("unknown switch {below}; known: {}", known_names(target, path));
+            bail!(
+                "unknown switch {below}; known: {}",
+                known_names(target, path)
+            );
         }
     }
     Ok(())
@@ -295,7 +310,11 @@ fn merge_into(target: &mut Value, patch: &Value, path: &str) -> anyhow::Result<(
 
 fn known_names(known: &Map<String, Value>, path: &str) -> String {
     let dot = if path.is_empty() { "" } else { "." };
-    known.keys().map(|key| format!("{path}{dot}{key}")).collect::<Vec<_>>().join(", ")
+    known
+        .keys()
+        .map(|key| format!("{path}{dot}{key}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -306,7 +325,9 @@ mod tests {
     #[test]
     fn a_merge_changes_only_what_it_names() {
         let mut switches = Switches::default();
-        switches.merge(&json!({"stores": {"us": {"end": "no_content"}, "*": {"per_page_cap": null}}})).unwrap();
+        switches
+            .merge(&json!({"stores": {"us": {"end": "no_content"}, "*": {"per_page_cap": null}}}))
+            .unwrap();
         assert_eq!(switches.stores["us"].end, EndOfList::NoContent);
         assert_eq!(switches.stores["eu"].end, EndOfList::EmptyArray);
         assert_eq!(switches.stores["eu"].per_page_cap, None);
@@ -315,8 +336,14 @@ mod tests {
     #[test]
     fn an_unknown_switch_is_refused_with_the_known_ones() {
         let mut switches = Switches::default();
-        let error = switches.merge(&json!({"crm": {"coql_maxx": 1}})).unwrap_err().to_string();
-        assert!(error.contains("unknown switch crm.coql_maxx") && error.contains("crm.coql_max,"), "{error}");
+        let error = switches
+            .merge(&json!({"crm": {"coql_maxx": 1}}))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("unknown switch crm.coql_maxx") && error.contains("crm.coql_max,"),
+            "{error}"
+        );
         assert_eq!(switches, Switches::default());
     }
 

@@ -38,11 +38,17 @@ impl StoreView<'_> {
     /// All records of a kind by ascending id, with the text a listing brings.
     pub fn records(&self, kind: &str) -> Vec<Record> {
         let listing = &self.store.listings[place_of(kind)];
-        listing.records().iter().map(|record| self.served(kind, record)).collect()
+        listing
+            .records()
+            .iter()
+            .map(|record| self.served(kind, record))
+            .collect()
     }
 
     pub fn record(&self, kind: &str, id: &str) -> Option<Record> {
-        self.store.listings[place_of(kind)].find(id).map(|record| self.served(kind, record))
+        self.store.listings[place_of(kind)]
+            .find(id)
+            .map(|record| self.served(kind, record))
     }
 
     pub fn count(&self, kind: &str) -> usize {
@@ -50,7 +56,10 @@ impl StoreView<'_> {
     }
 
     fn served(&self, kind: &str, record: &Record) -> Record {
-        Record { id: record.id.clone(), json: dressed(self.switches, kind, record).into_owned() }
+        Record {
+            id: record.id.clone(),
+            json: dressed(self.switches, kind, record).into_owned(),
+        }
     }
 }
 
@@ -105,8 +114,12 @@ impl World {
             transactions: options.transactions,
             commissions: options.commissions,
         };
-        let store =
-            |name| Store { name, listings: Default::default(), asked: BTreeMap::new(), recent: Vec::new() };
+        let store = |name| Store {
+            name,
+            listings: Default::default(),
+            asked: BTreeMap::new(),
+            recent: Vec::new(),
+        };
         let mut world = Self {
             now: options.now,
             switches: Switches::default(),
@@ -128,7 +141,9 @@ impl World {
     pub(super) fn connection(&self) -> Value {
         let with_url = |name: &str, url: String| {
             let mut object = json!({ "api_url": url });
-            if let (Value::Object(object), Value::Object(more)) = (&mut object, self.accounts.credentials(name)) {
+            if let (Value::Object(object), Value::Object(more)) =
+                (&mut object, self.accounts.credentials(name))
+            {
                 object.extend(more);
             }
             object
@@ -136,7 +151,15 @@ impl World {
         let stores: Map<String, Value> = self
             .stores
             .iter()
-            .map(|store| (store.name.to_owned(), with_url(store.name, format!("{}/{}{STORE_ROOT}", self.base, store.name))))
+            .map(|store| {
+                (
+                    store.name.to_owned(),
+                    with_url(
+                        store.name,
+                        format!("{}/{}{STORE_ROOT}", self.base, store.name),
+                    ),
+                )
+            })
             .collect();
         json!({"accounts_url": self.base, "crm": with_url("crm", self.base.clone()), "stores": stores})
     }
@@ -145,12 +168,17 @@ impl World {
     pub fn store(&self, name: &str) -> StoreView<'_> {
         let store = self.stores.iter().find(|store| store.name == name);
         let store = store.unwrap_or_else(|| panic!("the simulator has no store {name}"));
-        StoreView { store, switches: &self.switches.stores[name] }
+        StoreView {
+            store,
+            switches: &self.switches.stores[name],
+        }
     }
 
     fn listing(&mut self, store: &str, kind: &str) -> &mut Listing {
         let found = self.stores.iter_mut().find(|known| known.name == store);
-        &mut found.unwrap_or_else(|| panic!("the simulator has no store {store}")).listings[place_of(kind)]
+        &mut found
+            .unwrap_or_else(|| panic!("the simulator has no store {store}"))
+            .listings[place_of(kind)]
     }
 
     /// Puts a record into a list, or replaces its text.
@@ -249,22 +277,34 @@ impl World {
     /// Answers a request, or says which fault hits it.
     pub(super) fn reply(&mut self, call: &Call) -> Reply {
         if call.path.starts_with("/_sim") {
-            return Reply { answer: control::answer(self, call), fault: None };
+            return Reply {
+                answer: control::answer(self, call),
+                fault: None,
+            };
         }
         self.served += 1;
         let host = host_of(&call.path);
         let fault = self.fault_for(call, host);
         let (answer, kind, note) = match fault {
-            Some(fault) if !fault.comes_after() => (self.spoiled(fault, host), None, Note::default()),
+            Some(fault) if !fault.comes_after() => {
+                (self.spoiled(fault, host), None, Note::default())
+            }
             _ => self.answer(call, host),
         };
-        let cut = matches!(fault, Some(FaultKind::Reset | FaultKind::Stall | FaultKind::LostAnswer));
+        let cut = matches!(
+            fault,
+            Some(FaultKind::Reset | FaultKind::Stall | FaultKind::LostAnswer)
+        );
         self.log.push(LoggedRequest {
             number: self.served,
             host: host.to_owned(),
             method: call.method.clone(),
             path: call.path.clone(),
-            query: if host == "accounts" { String::new() } else { call.query_text.clone() },
+            query: if host == "accounts" {
+                String::new()
+            } else {
+                call.query_text.clone()
+            },
             kind: kind.map(str::to_owned),
             status: if cut { 0 } else { answer.status },
             fault,
@@ -292,13 +332,20 @@ impl World {
     /// The answer of a fault that comes before the request is carried out.
     fn spoiled(&self, fault: FaultKind, host: &str) -> Answer {
         let seconds = self.switches.faults.retry_after_seconds;
-        let too_many = |seconds| crm::too_many_requests(self.switches.crm.too_many_requests, seconds);
+        let too_many =
+            |seconds| crm::too_many_requests(self.switches.crm.too_many_requests, seconds);
         match fault {
             FaultKind::TooManyRequests => too_many(None),
             FaultKind::TooManyRequestsRetryAfter => too_many(Some(seconds)),
-            FaultKind::InternalError => Answer::error(500, "INTERNAL_ERROR", "Internal Server Error", &json!({})),
-            FaultKind::BadGateway => Answer::html(502, "<html><body><h1>502 Bad Gateway</h1></body></html>"),
-            FaultKind::InvalidToken if host == "crm" => crm::refused(&super::accounts::Refusal::Invalid),
+            FaultKind::InternalError => {
+                Answer::error(500, "INTERNAL_ERROR", "Internal Server Error", &json!({}))
+            }
+            FaultKind::BadGateway => {
+                Answer::html(502, "<html><body><h1>502 Bad Gateway</h1></body></html>")
+            }
+            FaultKind::InvalidToken if host == "crm" => {
+                crm::refused(&super::accounts::Refusal::Invalid)
+            }
             FaultKind::InvalidToken => store::refused(&super::accounts::Refusal::Invalid),
             FaultKind::LoginPage => Answer::html(200, LOGIN_PAGE),
             FaultKind::TokenThrottle => throttled(self.switches.accounts.throttle_status),
@@ -322,13 +369,25 @@ impl World {
             }
             _ => {
                 let base = self.base.clone();
-                (self.accounts.answer(call, &self.switches.accounts, &base, now), None, Note::default())
+                (
+                    self.accounts
+                        .answer(call, &self.switches.accounts, &base, now),
+                    None,
+                    Note::default(),
+                )
             }
         }
     }
 
-    fn answer_store(&mut self, call: &Call, name: &'static str, now: Instant) -> (Answer, Option<&'static str>) {
-        let rest = call.path[name.len() + 1..].strip_prefix(STORE_ROOT).unwrap_or_default();
+    fn answer_store(
+        &mut self,
+        call: &Call,
+        name: &'static str,
+        now: Instant,
+    ) -> (Answer, Option<&'static str>) {
+        let rest = call.path[name.len() + 1..]
+            .strip_prefix(STORE_ROOT)
+            .unwrap_or_default();
         let kind = match store::asked(rest) {
             Asked::List(kind) => kind,
             Asked::ByStatus => return (store::bad_request("Invalid input"), None),
@@ -341,30 +400,48 @@ impl World {
             return (store::bad_request("only GET is supported"), Some(kind));
         }
         if self.is_too_fast(name, now) {
-            return (crm::too_many_requests(self.switches.crm.too_many_requests, None), Some(kind));
+            return (
+                crm::too_many_requests(self.switches.crm.too_many_requests, None),
+                Some(kind),
+            );
         }
         self.drift(name, kind);
         let switches = self.switches.stores[name].clone();
-        (store::list(call, kind, self.listing(name, kind), &switches), Some(kind))
+        (
+            store::list(call, kind, self.listing(name, kind), &switches),
+            Some(kind),
+        )
     }
 
     fn is_too_fast(&mut self, name: &str, now: Instant) -> bool {
-        let Some(limit) = self.switches.stores[name].requests_per_minute else { return false };
-        let Some(store) = self.stores.iter_mut().find(|store| store.name == name) else { return false };
-        store.recent.retain(|at| now.duration_since(*at).as_secs() < 60);
+        let Some(limit) = self.switches.stores[name].requests_per_minute else {
+            return false;
+        };
+        let Some(store) = self.stores.iter_mut().find(|store| store.name == name) else {
+            return false;
+        };
+        store
+            .recent
+            .retain(|at| now.duration_since(*at).as_secs() < 60);
         store.recent.push(now);
         store.recent.len() > limit
     }
 
     /// Carries out the edits scheduled before this request.
     fn drift(&mut self, name: &'static str, kind: &'static str) {
-        let Some(store) = self.stores.iter_mut().find(|store| store.name == name) else { return };
+        let Some(store) = self.stores.iter_mut().find(|store| store.name == name) else {
+            return;
+        };
         let number = store.asked.entry(kind).or_default();
         *number += 1;
         let number = *number;
-        let Some(switches) = self.switches.stores.get_mut(name) else { return };
+        let Some(switches) = self.switches.stores.get_mut(name) else {
+            return;
+        };
         let all = std::mem::take(&mut switches.drift);
-        let (due, later) = all.into_iter().partition(|edit| edit.kind == kind && edit.before_request <= number);
+        let (due, later) = all
+            .into_iter()
+            .partition(|edit| edit.kind == kind && edit.before_request <= number);
         switches.drift = later;
         for edit in due {
             for put in edit.put {
@@ -386,7 +463,11 @@ fn host_of(path: &str) -> &'static str {
         return "crm";
     }
     let store = CONNECTIONS.into_iter().find(|name| {
-        *name != "crm" && path.strip_prefix('/').and_then(|path| path.strip_prefix(name)).is_some_and(is_end_of_part)
+        *name != "crm"
+            && path
+                .strip_prefix('/')
+                .and_then(|path| path.strip_prefix(name))
+                .is_some_and(is_end_of_part)
     });
     store.unwrap_or("accounts")
 }

@@ -22,7 +22,11 @@ pub(super) struct Query {
 pub(super) enum Criteria {
     All(Box<Criteria>, Box<Criteria>),
     Any(Box<Criteria>, Box<Criteria>),
-    Test { column: String, operator: String, values: Vec<String> },
+    Test {
+        column: String,
+        operator: String,
+        values: Vec<String>,
+    },
 }
 
 /// Why a query is refused: Zoho's code, and what it is about.
@@ -33,7 +37,10 @@ pub(super) struct Refused {
 }
 
 fn syntax(about: impl Into<String>) -> Refused {
-    Refused { code: "SYNTAX_ERROR", about: about.into() }
+    Refused {
+        code: "SYNTAX_ERROR",
+        about: about.into(),
+    }
 }
 
 const DEFAULT_LIMIT: usize = 200;
@@ -49,14 +56,20 @@ enum Token {
 
 /// Parses a query.
 pub(super) fn parse(text: &str) -> Result<Query, Refused> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0 };
+    let mut parser = Parser {
+        tokens: tokens(text)?,
+        at: 0,
+    };
     parser.word("select")?;
     let mut columns = vec![parser.name()?];
     while parser.take_sign(",") {
         columns.push(parser.name()?);
     }
     if columns.len() > COLUMNS {
-        return Err(Refused { code: "LIMIT_EXCEEDED", about: format!("select: {COLUMNS} columns") });
+        return Err(Refused {
+            code: "LIMIT_EXCEEDED",
+            about: format!("select: {COLUMNS} columns"),
+        });
     }
     parser.word("from")?;
     let module = parser.name()?;
@@ -88,7 +101,14 @@ pub(super) fn parse(text: &str) -> Result<Query, Refused> {
         offset = parser.number()?;
     }
     match parser.next() {
-        None => Ok(Query { columns, module, criteria, order, limit, offset }),
+        None => Ok(Query {
+            columns,
+            module,
+            criteria,
+            order,
+            limit,
+            offset,
+        }),
         Some(token) => Err(syntax(format!("near {token:?}"))),
     }
 }
@@ -132,7 +152,10 @@ fn quoted(rest: &mut std::iter::Peekable<std::str::Chars>) -> Result<String, Ref
         match character {
             '\'' if rest.next_if_eq(&'\'').is_some() => text.push('\''),
             '\'' => return Ok(text),
-            '\\' => text.push(rest.next().ok_or_else(|| syntax("a text that does not end"))?),
+            '\\' => text.push(
+                rest.next()
+                    .ok_or_else(|| syntax("a text that does not end"))?,
+            ),
             other => text.push(other),
         }
     }
@@ -164,7 +187,11 @@ impl Parser {
     }
 
     fn word(&mut self, expected: &str) -> Result<(), Refused> {
-        if self.take_word(expected) { Ok(()) } else { Err(syntax(format!("clause {expected}"))) }
+        if self.take_word(expected) {
+            Ok(())
+        } else {
+            Err(syntax(format!("clause {expected}")))
+        }
     }
 
     fn name(&mut self) -> Result<String, Refused> {
@@ -175,7 +202,9 @@ impl Parser {
     }
 
     fn number(&mut self) -> Result<usize, Refused> {
-        self.name()?.parse().map_err(|_| syntax("a number after limit or offset"))
+        self.name()?
+            .parse()
+            .map_err(|_| syntax("a number after limit or offset"))
     }
 
     fn value(&mut self) -> Result<String, Refused> {
@@ -204,12 +233,24 @@ impl Parser {
     fn operand(&mut self) -> Result<Criteria, Refused> {
         if self.take_sign("(") {
             let inner = self.criteria()?;
-            return if self.take_sign(")") { Ok(inner) } else { Err(syntax("a closing bracket")) };
+            return if self.take_sign(")") {
+                Ok(inner)
+            } else {
+                Err(syntax("a closing bracket"))
+            };
         }
         let column = self.name()?;
-        let test = |operator: &str, values| Criteria::Test { column, operator: operator.to_owned(), values };
+        let test = |operator: &str, values| Criteria::Test {
+            column,
+            operator: operator.to_owned(),
+            values,
+        };
         if self.take_word("is") {
-            let operator = if self.take_word("not") { "is not null" } else { "is null" };
+            let operator = if self.take_word("not") {
+                "is not null"
+            } else {
+                "is null"
+            };
             self.word("null")?;
             return Ok(test(operator, Vec::new()));
         }
@@ -218,10 +259,15 @@ impl Parser {
             return Ok(test(if negated { "not in" } else { "in" }, self.list()?));
         }
         if self.take_word("like") {
-            return Ok(test(if negated { "not like" } else { "like" }, vec![self.value()?]));
+            return Ok(test(
+                if negated { "not like" } else { "like" },
+                vec![self.value()?],
+            ));
         }
         match self.next() {
-            Some(Token::Sign(sign)) if ["=", "!=", "<", ">", "<=", ">="].contains(&sign.as_str()) => {
+            Some(Token::Sign(sign))
+                if ["=", "!=", "<", ">", "<=", ">="].contains(&sign.as_str()) =>
+            {
                 let value = self.value()?;
                 Ok(test(&sign, vec![value]))
             }
@@ -238,9 +284,16 @@ impl Parser {
             values.push(self.value()?);
         }
         if values.len() > IN_VALUES {
-            return Err(Refused { code: "LIMIT_EXCEEDED", about: format!("in: {IN_VALUES} values") });
+            return Err(Refused {
+                code: "LIMIT_EXCEEDED",
+                about: format!("in: {IN_VALUES} values"),
+            });
         }
-        if self.take_sign(")") { Ok(values) } else { Err(syntax("a closing bracket")) }
+        if self.take_sign(")") {
+            Ok(values)
+        } else {
+            Err(syntax("a closing bracket"))
+        }
     }
 }
 
@@ -248,7 +301,9 @@ impl Criteria {
     /// Every column that is tested.
     pub(super) fn columns(&self) -> Vec<&str> {
         match self {
-            Self::All(left, right) | Self::Any(left, right) => [left.columns(), right.columns()].concat(),
+            Self::All(left, right) | Self::Any(left, right) => {
+                [left.columns(), right.columns()].concat()
+            }
             Self::Test { column, .. } => vec![column],
         }
     }
@@ -258,7 +313,11 @@ impl Criteria {
         match self {
             Self::All(left, right) => left.meets(value) && right.meets(value),
             Self::Any(left, right) => left.meets(value) || right.meets(value),
-            Self::Test { column, operator, values } => holds(operator, &plain(&value(column)), values),
+            Self::Test {
+                column,
+                operator,
+                values,
+            } => holds(operator, plain(&value(column)).as_deref(), values),
         }
     }
 }
@@ -273,8 +332,10 @@ pub(super) fn plain(value: &Value) -> Option<String> {
     }
 }
 
-fn holds(operator: &str, value: &Option<String>, wanted: &[String]) -> bool {
-    let Some(value) = value else { return matches!(operator, "is null" | "!=" | "not in" | "not like") };
+fn holds(operator: &str, value: Option<&str>, wanted: &[String]) -> bool {
+    let Some(value) = value else {
+        return matches!(operator, "is null" | "!=" | "not in" | "not like");
+    };
     let is_one = |wanted: &[String]| wanted.iter().any(|wanted| compare(value, wanted).is_eq());
     let first = wanted.first().map_or("", String::as_str);
     match operator {
@@ -292,7 +353,10 @@ fn holds(operator: &str, value: &Option<String>, wanted: &[String]) -> bool {
 }
 
 fn is_like(value: &str, pattern: &str) -> bool {
-    let (value, bare) = (value.to_lowercase(), pattern.trim_matches('%').to_lowercase());
+    let (value, bare) = (
+        value.to_lowercase(),
+        pattern.trim_matches('%').to_lowercase(),
+    );
     match (pattern.starts_with('%'), pattern.ends_with('%')) {
         (true, true) => value.contains(&bare),
         (true, false) => value.ends_with(&bare),
@@ -320,16 +384,25 @@ mod tests {
     fn meets(criteria: &str) -> bool {
         let record = json!({"Name": "us:1", "Org_ID": "70", "Amount": 12.5, "Account": {"id": "9"}, "Email": null});
         let query = parse(&format!("select Name from M where {criteria}")).unwrap();
-        query.criteria.meets(&|column| record.get(column).cloned().unwrap_or(Value::Null))
+        query
+            .criteria
+            .meets(&|column| record.get(column).cloned().unwrap_or(Value::Null))
     }
 
     #[test]
     fn a_whole_query_is_understood() {
-        let query = parse("SELECT id, Name from Accounts where Org_ID in ('1','it''s') order by id desc limit 5, 10");
+        let query = parse(
+            "SELECT id, Name from Accounts where Org_ID in ('1','it''s') order by id desc limit 5, 10",
+        );
         let query = query.unwrap();
         assert_eq!((query.columns.len(), query.offset, query.limit), (2, 5, 10));
         assert_eq!(query.order, [("id".to_owned(), true)]);
-        assert_eq!(parse("select a from B where a is not null limit 7 offset 3").unwrap().offset, 3);
+        assert_eq!(
+            parse("select a from B where a is not null limit 7 offset 3")
+                .unwrap()
+                .offset,
+            3
+        );
     }
 
     #[test]
@@ -345,7 +418,12 @@ mod tests {
         ] {
             assert!(meets(yes), "{yes}");
         }
-        for no in ["Name != 'us:1'", "Org_ID not in ('70')", "Email is not null", "Amount <= 12.4"] {
+        for no in [
+            "Name != 'us:1'",
+            "Org_ID not in ('70')",
+            "Email is not null",
+            "Amount <= 12.4",
+        ] {
             assert!(!meets(no), "{no}");
         }
     }
@@ -354,8 +432,14 @@ mod tests {
     fn mistakes_are_refused_as_zoho_does() {
         let code = |text: &str| parse(text).unwrap_err().code;
         assert_eq!(code("select Name from M"), "SYNTAX_ERROR");
-        assert_eq!(code("select a from M where a='1' and b='2' and c='3'"), "SYNTAX_ERROR");
+        assert_eq!(
+            code("select a from M where a='1' and b='2' and c='3'"),
+            "SYNTAX_ERROR"
+        );
         let many = vec!["'1'"; 51].join(",");
-        assert_eq!(code(&format!("select a from M where a in ({many})")), "LIMIT_EXCEEDED");
+        assert_eq!(
+            code(&format!("select a from M where a in ({many})")),
+            "LIMIT_EXCEEDED"
+        );
     }
 }

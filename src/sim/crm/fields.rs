@@ -57,7 +57,11 @@ impl Field {
 
     /// The API name a caller sees.
     pub(super) fn seen_name(&self, prefix: &str) -> String {
-        if self.has_prefix { format!("{prefix}{}", self.api_name) } else { self.api_name.clone() }
+        if self.has_prefix {
+            format!("{prefix}{}", self.api_name)
+        } else {
+            self.api_name.clone()
+        }
     }
 
     /// The field as `settings/fields` shows it.
@@ -131,7 +135,11 @@ const TRANSACTION_TYPES: &[&str] = &[
 
 pub(super) const SUBSCRIPTIONS: &[Line] = &[
     // the extension ships the pricing types here, a misprint of its own; the values that really come are added
-    ("Type", "picklist", &["online", "offline", "partner_price", "list_price"]),
+    (
+        "Type",
+        "picklist",
+        &["online", "offline", "partner_price", "list_price"],
+    ),
     ("Subscription ID", "text", &[]),
     ("Subscription Start", "date", &[]),
     ("Subscription End", "date", &[]),
@@ -178,7 +186,11 @@ pub(super) const COMMISSIONS: &[Line] = &[
     ("Commission ID", "text", &[]),
     ("Commission Type", "picklist", &["Base"]),
     ("Status", "picklist", &["open", "requested", "closed"]),
-    ("State", "picklist", &["active", "requested", "paid", "offset", "removed"]),
+    (
+        "State",
+        "picklist",
+        &["active", "requested", "paid", "offset", "removed"],
+    ),
     ("Commission Date", "date", &[]),
     ("Payout ID", "text", &[]),
     ("Entity", "text", &[]),

@@ -49,7 +49,10 @@ pub(super) fn users() -> Answer {
     let mut user = someone();
     user["email"] = json!("sam@example.test");
     user["status"] = json!("active");
-    Answer::json(200, &json!({"users": [user], "info": {"per_page": 200, "count": 1, "page": 1, "more_records": false}}))
+    Answer::json(
+        200,
+        &json!({"users": [user], "info": {"per_page": 200, "count": 1, "page": 1, "more_records": false}}),
+    )
 }
 
 pub(super) fn profiles() -> Answer {
@@ -79,14 +82,24 @@ impl Module {
 
 impl Crm {
     pub(super) fn list_modules(&self, switches: &CrmSwitches) -> Answer {
-        let modules: Vec<Value> = self.modules.iter().map(|module| module.describe(&switches.prefix)).collect();
+        let modules: Vec<Value> = self
+            .modules
+            .iter()
+            .map(|module| module.describe(&switches.prefix))
+            .collect();
         Answer::json(200, &json!({ "modules": modules }))
     }
 
     pub(super) fn show_module(&self, name: &str, switches: &CrmSwitches) -> Answer {
-        let found = self.modules.iter().find(|module| module.seen_name(&switches.prefix) == name || module.id == name);
+        let found = self
+            .modules
+            .iter()
+            .find(|module| module.seen_name(&switches.prefix) == name || module.id == name);
         match found {
-            Some(module) => Answer::json(200, &json!({"modules": [module.describe(&switches.prefix)]})),
+            Some(module) => Answer::json(
+                200,
+                &json!({"modules": [module.describe(&switches.prefix)]}),
+            ),
             None => Answer::error(
                 400,
                 "INVALID_MODULE",
@@ -99,9 +112,16 @@ impl Crm {
     pub(super) fn list_fields(&self, call: &Call, switches: &CrmSwitches) -> Answer {
         let Some(name) = call.parameter("module") else {
             let details = json!({"param_name": "module", "param": "module"});
-            return Answer::error(400, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", &details);
+            return Answer::error(
+                400,
+                "REQUIRED_PARAM_MISSING",
+                "One of the expected parameter is missing",
+                &details,
+            );
         };
-        let Some(at) = self.find_module(name, switches) else { return invalid_module(call, switches) };
+        let Some(at) = self.find_module(name, switches) else {
+            return invalid_module(call, switches);
+        };
         let prefix = &switches.prefix;
         let fields: Vec<Value> = self.modules[at]
             .fields
@@ -120,12 +140,19 @@ impl Crm {
 
     pub(super) fn create_fields(&mut self, call: &Call, switches: &CrmSwitches) -> Answer {
         let name = call.parameter("module").unwrap_or_default();
-        let Some(at) = self.find_module(name, switches) else { return invalid_module(call, switches) };
+        let Some(at) = self.find_module(name, switches) else {
+            return invalid_module(call, switches);
+        };
         let body = call.json().unwrap_or(Value::Null);
         let wanted = body["fields"].as_array().cloned().unwrap_or_default();
         if wanted.is_empty() || wanted.len() > FIELDS_PER_CALL {
             let details = json!({"api_name": "fields", "limit": FIELDS_PER_CALL});
-            return Answer::error(400, "LIMIT_EXCEEDED", "one to five fields can be created at once", &details);
+            return Answer::error(
+                400,
+                "LIMIT_EXCEEDED",
+                "one to five fields can be created at once",
+                &details,
+            );
         }
         let items: Vec<Value> = wanted
             .iter()
@@ -143,35 +170,79 @@ impl Crm {
     }
 
     /// A field from its wish, or what is wrong with the wish.
-    fn field_from(&mut self, at: usize, wish: &Value, index: usize, switches: &CrmSwitches) -> Result<Field, Value> {
+    fn field_from(
+        &mut self,
+        at: usize,
+        wish: &Value,
+        index: usize,
+        switches: &CrmSwitches,
+    ) -> Result<Field, Value> {
         let path = |name: &str| json!({"api_name": name, "json_path": format!("$.fields[{index}].{name}")});
         let text = |name: &str| wish[name].as_str().filter(|text| !text.is_empty());
-        let label =
-            text("field_label").ok_or_else(|| error_object("MANDATORY_NOT_FOUND", "required field not found", &path("field_label")))?;
-        let data_type =
-            text("data_type").ok_or_else(|| error_object("MANDATORY_NOT_FOUND", "required field not found", &path("data_type")))?;
+        let label = text("field_label").ok_or_else(|| {
+            error_object(
+                "MANDATORY_NOT_FOUND",
+                "required field not found",
+                &path("field_label"),
+            )
+        })?;
+        let data_type = text("data_type").ok_or_else(|| {
+            error_object(
+                "MANDATORY_NOT_FOUND",
+                "required field not found",
+                &path("data_type"),
+            )
+        })?;
         let Some((_, longest)) = TYPES.iter().find(|(name, _)| *name == data_type) else {
-            return Err(error_object("INVALID_DATA", "invalid data", &path("data_type")));
+            return Err(error_object(
+                "INVALID_DATA",
+                "invalid data",
+                &path("data_type"),
+            ));
         };
         let mut field = Field::new(self.new_id().to_string(), label, data_type);
         field.has_prefix = false;
-        let is_taken = |known: &Field| known.label == label || known.seen_name(&switches.prefix) == field.api_name;
+        let is_taken = |known: &Field| {
+            known.label == label || known.seen_name(&switches.prefix) == field.api_name
+        };
         if self.modules[at].fields.iter().any(is_taken) {
-            return Err(error_object("DUPLICATE_DATA", "duplicate data", &path("field_label")));
+            return Err(error_object(
+                "DUPLICATE_DATA",
+                "duplicate data",
+                &path("field_label"),
+            ));
         }
-        if let Some(length) = wish["length"].as_u64().and_then(|length| usize::try_from(length).ok()) {
+        if let Some(length) = wish["length"]
+            .as_u64()
+            .and_then(|length| usize::try_from(length).ok())
+        {
             if length == 0 || length > *longest {
-                return Err(error_object("DEPENDENT_MISMATCH", "the length does not fit the type", &path("length")));
+                return Err(error_object(
+                    "DEPENDENT_MISMATCH",
+                    "the length does not fit the type",
+                    &path("length"),
+                ));
             }
             field.length = length;
         }
         self.complete_field(&mut field, wish, switches)
-            .map_err(|missing| error_object("EXPECTED_FIELD_MISSING", "a field is missing", &json!({"expected_fields": [path(missing)]})))?;
+            .map_err(|missing| {
+                error_object(
+                    "EXPECTED_FIELD_MISSING",
+                    "a field is missing",
+                    &json!({"expected_fields": [path(missing)]}),
+                )
+            })?;
         Ok(field)
     }
 
     /// What some types need besides a label; the error is the missing key.
-    fn complete_field(&self, field: &mut Field, wish: &Value, switches: &CrmSwitches) -> Result<(), &'static str> {
+    fn complete_field(
+        &self,
+        field: &mut Field,
+        wish: &Value,
+        switches: &CrmSwitches,
+    ) -> Result<(), &'static str> {
         field.is_unique = wish["unique"].is_object();
         match field.data_type.as_str() {
             "textarea" => {
@@ -184,9 +255,13 @@ impl Crm {
             }
             "currency" if !wish["currency"].is_object() => return Err("currency"),
             "picklist" | "multiselectpicklist" => {
-                let values = wish["pick_list_values"].as_array().ok_or("pick_list_values")?;
-                field.pick_list =
-                    values.iter().filter_map(|value| value["actual_value"].as_str().map(str::to_owned)).collect();
+                let values = wish["pick_list_values"]
+                    .as_array()
+                    .ok_or("pick_list_values")?;
+                field.pick_list = values
+                    .iter()
+                    .filter_map(|value| value["actual_value"].as_str().map(str::to_owned))
+                    .collect();
             }
             "lookup" => {
                 let target = &wish["lookup"]["module"];
@@ -198,7 +273,10 @@ impl Crm {
             }
             _ => {}
         }
-        if let Some(places) = wish["decimal_place"].as_u64().and_then(|places| usize::try_from(places).ok()) {
+        if let Some(places) = wish["decimal_place"]
+            .as_u64()
+            .and_then(|places| usize::try_from(places).ok())
+        {
             field.decimal_place = Some(places.min(9));
         }
         Ok(())
@@ -207,7 +285,10 @@ impl Crm {
     pub(super) fn create_modules(&mut self, call: &Call, switches: &CrmSwitches) -> Answer {
         if !switches.can_create_modules {
             let message = "modules cannot be created in this edition";
-            return Answer::json(400, &json!({"modules": [error_object("NOT_SUPPORTED", message, &json!({}))]}));
+            return Answer::json(
+                400,
+                &json!({"modules": [error_object("NOT_SUPPORTED", message, &json!({}))]}),
+            );
         }
         let body = call.json().unwrap_or(Value::Null);
         let wanted = body["modules"].as_array().cloned().unwrap_or_default();
@@ -217,23 +298,51 @@ impl Crm {
 
     fn create_module(&mut self, wish: &Value) -> Value {
         let text = |name: &str| wish[name].as_str().filter(|text| !text.is_empty());
-        let lacks = |name: &str| error_object("MANDATORY_NOT_FOUND", "required field not found", &json!({"api_name": name}));
-        let Some(plural) = text("plural_label") else { return lacks("plural_label") };
-        let Some(singular) = text("singular_label") else { return lacks("singular_label") };
+        let lacks = |name: &str| {
+            error_object(
+                "MANDATORY_NOT_FOUND",
+                "required field not found",
+                &json!({"api_name": name}),
+            )
+        };
+        let Some(plural) = text("plural_label") else {
+            return lacks("plural_label");
+        };
+        let Some(singular) = text("singular_label") else {
+            return lacks("singular_label");
+        };
         if wish["profiles"].as_array().is_none_or(Vec::is_empty) {
-            return error_object("MINIMUM_DATA_NOT_FOUND", "at least one profile is needed", &json!({"api_name": "profiles"}));
+            return error_object(
+                "MINIMUM_DATA_NOT_FOUND",
+                "at least one profile is needed",
+                &json!({"api_name": "profiles"}),
+            );
         }
         if plural.chars().count() > 25 || singular.chars().count() > 25 {
-            return error_object("INVALID_DATA", "invalid data", &json!({"maximum_length": 25}));
+            return error_object(
+                "INVALID_DATA",
+                "invalid data",
+                &json!({"maximum_length": 25}),
+            );
         }
         let api_name = text("api_name").map_or_else(|| plural.replace(' ', "_"), str::to_owned);
-        if self.modules.iter().any(|module| module.api_name == api_name || module.plural == plural) {
-            return error_object("DUPLICATE_DATA", "duplicate data", &json!({"api_name": "api_name"}));
+        if self
+            .modules
+            .iter()
+            .any(|module| module.api_name == api_name || module.plural == plural)
+        {
+            return error_object(
+                "DUPLICATE_DATA",
+                "duplicate data",
+                &json!({"api_name": "api_name"}),
+            );
         }
-        let label = wish["display_field"]["field_label"].as_str().unwrap_or("Name");
+        let label = wish["display_field"]["field_label"]
+            .as_str()
+            .unwrap_or("Name");
         let id = self.new_id().to_string();
         let mut name = fields::name_field(self.new_id().to_string(), label);
-        name.api_name = "Name".to_owned();
+        "Name".clone_into(&mut name.api_name);
         self.modules.push(Module {
             id: id.clone(),
             api_name,
@@ -252,7 +361,10 @@ impl Crm {
 
 /// 201 when all were created, 400 when none, 207 between.
 fn created(key: &str, items: &[Value], switches: &CrmSwitches) -> Answer {
-    let failed = items.iter().filter(|item| item["status"] == "error").count();
+    let failed = items
+        .iter()
+        .filter(|item| item["status"] == "error")
+        .count();
     let status = match failed {
         0 => 201,
         all if all == items.len() => 400,

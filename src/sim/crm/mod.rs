@@ -75,7 +75,9 @@ impl Module {
     }
 
     pub fn field_mut(&mut self, base_name: &str) -> Option<&mut Field> {
-        self.fields.iter_mut().find(|field| field.api_name == base_name)
+        self.fields
+            .iter_mut()
+            .find(|field| field.api_name == base_name)
     }
 
     fn field(&self, base_name: &str) -> Option<&Field> {
@@ -83,16 +85,26 @@ impl Module {
     }
 
     fn seen_name(&self, prefix: &str) -> String {
-        if self.has_prefix { format!("{prefix}{}", self.api_name) } else { self.api_name.clone() }
+        if self.has_prefix {
+            format!("{prefix}{}", self.api_name)
+        } else {
+            self.api_name.clone()
+        }
     }
 
     /// The field Zoho checks for duplicates by itself: `Name` in custom modules.
     fn system_field(&self) -> &'static str {
-        if self.is_custom { "Name" } else { "Account_Name" }
+        if self.is_custom {
+            "Name"
+        } else {
+            "Account_Name"
+        }
     }
 
     fn place(&self, id: u64) -> Option<usize> {
-        self.records.binary_search_by_key(&id, CrmRecord::number).ok()
+        self.records
+            .binary_search_by_key(&id, CrmRecord::number)
+            .ok()
     }
 }
 
@@ -126,11 +138,36 @@ impl Crm {
             spent: VecDeque::new(),
             payload: Payload::Large,
         };
-        crm.add_module(("Accounts", "Account", "Accounts"), "Account Name", &[("Org ID", "text", &[])]);
+        crm.add_module(
+            ("Accounts", "Account", "Accounts"),
+            "Account Name",
+            &[("Org ID", "text", &[])],
+        );
         let partner = [
-            (("Partner_Subscriptions", "Partner Subscription", "Partner Subscriptions"), fields::SUBSCRIPTIONS),
-            (("Partner_Transactions", "Partner Transaction", "Partner Transactions"), fields::TRANSACTIONS),
-            (("Partner_Commissions", "Partner Commission", "Partner Commissions"), fields::COMMISSIONS),
+            (
+                (
+                    "Partner_Subscriptions",
+                    "Partner Subscription",
+                    "Partner Subscriptions",
+                ),
+                fields::SUBSCRIPTIONS,
+            ),
+            (
+                (
+                    "Partner_Transactions",
+                    "Partner Transaction",
+                    "Partner Transactions",
+                ),
+                fields::TRANSACTIONS,
+            ),
+            (
+                (
+                    "Partner_Commissions",
+                    "Partner Commission",
+                    "Partner Commissions",
+                ),
+                fields::COMMISSIONS,
+            ),
         ];
         for (names, lines) in partner {
             crm.add_module(names, "Name", lines);
@@ -151,7 +188,9 @@ impl Crm {
         }
         let is_custom = api_name != "Accounts";
         if !is_custom {
-            fields.iter_mut().for_each(|field| field.has_prefix = false);
+            for field in &mut fields {
+                field.has_prefix = false;
+            }
         }
         self.modules.push(Module {
             id,
@@ -174,12 +213,18 @@ impl Crm {
 
     /// The module of a base name. Panics on an unknown one: it is the tests' typo.
     pub fn module(&self, base_name: &str) -> &Module {
-        let found = self.modules.iter().find(|module| module.api_name == base_name);
+        let found = self
+            .modules
+            .iter()
+            .find(|module| module.api_name == base_name);
         found.unwrap_or_else(|| panic!("the simulated CRM has no module {base_name}"))
     }
 
     pub fn module_mut(&mut self, base_name: &str) -> &mut Module {
-        let found = self.modules.iter_mut().find(|module| module.api_name == base_name);
+        let found = self
+            .modules
+            .iter_mut()
+            .find(|module| module.api_name == base_name);
         found.unwrap_or_else(|| panic!("the simulated CRM has no module {base_name}"))
     }
 
@@ -191,10 +236,13 @@ impl Crm {
         self.module(base_name).records()
     }
 
-    /// The first record with that Name (Account_Name in Accounts).
+    /// The first record with that Name (`Account_Name` in Accounts).
     pub fn record_named(&self, base_name: &str, name: &str) -> Option<&CrmRecord> {
         let module = self.module(base_name);
-        module.records.iter().find(|record| record.fields.get(module.system_field()) == Some(&json!(name)))
+        module
+            .records
+            .iter()
+            .find(|record| record.fields.get(module.system_field()) == Some(&json!(name)))
     }
 
     pub fn remove_module(&mut self, base_name: &str) {
@@ -202,17 +250,32 @@ impl Crm {
     }
 
     pub fn remove_field(&mut self, base_name: &str, field: &str) {
-        self.module_mut(base_name).fields.retain(|known| known.api_name != field);
+        self.module_mut(base_name)
+            .fields
+            .retain(|known| known.api_name != field);
     }
 
     /// Credits spent in the 24 hours before `now`.
     pub(super) fn spent(&self, now: DateTime<Utc>) -> u64 {
-        self.spent.iter().filter(|(at, _)| now - *at < Duration::hours(24)).map(|(_, credits)| credits).sum()
+        self.spent
+            .iter()
+            .filter(|(at, _)| now - *at < Duration::hours(24))
+            .map(|(_, credits)| credits)
+            .sum()
     }
 
-    pub(super) fn answer(&mut self, call: &Call, switches: &CrmSwitches, now: DateTime<Utc>) -> (Answer, Note) {
+    pub(super) fn answer(
+        &mut self,
+        call: &Call,
+        switches: &CrmSwitches,
+        now: DateTime<Utc>,
+    ) -> (Answer, Note) {
         self.fit_payload(switches.payload);
-        let rest = call.path.strip_prefix("/crm/v8/").unwrap_or_default().trim_end_matches('/');
+        let rest = call
+            .path
+            .strip_prefix("/crm/v8/")
+            .unwrap_or_default()
+            .trim_end_matches('/');
         let parts: Vec<&str> = rest.split('/').collect();
         let method = call.method.as_str();
         let answer = match (method, parts.as_slice()) {
@@ -225,9 +288,8 @@ impl Crm {
             ("GET", ["settings", "fields"]) => self.list_fields(call, switches),
             ("POST", ["settings", "fields"]) => self.create_fields(call, switches),
             ("POST", ["coql"]) => self.coql(call, switches),
-            (_, ["settings" | "org" | "users" | "coql", ..]) => unknown_url(),
+            (_, ["settings" | "org" | "users" | "coql", ..] | []) => unknown_url(),
             (_, [name, ..]) => return self.in_module(call, name, &parts[1..], switches, now),
-            (_, []) => unknown_url(),
         };
         (answer, Note::default())
     }
@@ -240,13 +302,19 @@ impl Crm {
         switches: &CrmSwitches,
         now: DateTime<Utc>,
     ) -> (Answer, Note) {
-        let Some(at) = self.modules.iter().position(|module| module.seen_name(&switches.prefix) == name) else {
+        let Some(at) = self
+            .modules
+            .iter()
+            .position(|module| module.seen_name(&switches.prefix) == name)
+        else {
             return (invalid_module(call, switches), Note::default());
         };
         let answer = match (call.method.as_str(), parts) {
             ("GET", []) => self.list(at, call, switches),
             ("GET", ["deleted"]) => self.list_deleted(at, call),
-            ("GET", ["actions", "count"]) => Answer::json(200, &json!({"count": self.modules[at].records.len()})),
+            ("GET", ["actions", "count"]) => {
+                Answer::json(200, &json!({"count": self.modules[at].records.len()}))
+            }
             ("GET", [id]) => self.show(at, id, switches),
             ("POST" | "PUT" | "DELETE", _) => return self.write(at, call, parts, switches, now),
             _ => unknown_url(),
@@ -261,7 +329,11 @@ impl Crm {
         }
         self.payload = payload;
         for module in &mut self.modules {
-            for field in module.fields.iter_mut().filter(|field| field.data_type == "textarea") {
+            for field in module
+                .fields
+                .iter_mut()
+                .filter(|field| field.data_type == "textarea")
+            {
                 field.length = payload.length();
             }
         }
@@ -269,7 +341,9 @@ impl Crm {
 
     /// The place of a module a caller named, or the refusal.
     fn find_module(&self, name: &str, switches: &CrmSwitches) -> Option<usize> {
-        self.modules.iter().position(|module| module.seen_name(&switches.prefix) == name)
+        self.modules
+            .iter()
+            .position(|module| module.seen_name(&switches.prefix) == name)
     }
 }
 
@@ -289,16 +363,30 @@ fn unknown_url() -> Answer {
 
 fn invalid_module(call: &Call, switches: &CrmSwitches) -> Answer {
     let details = json!({"resource_path_index": 0});
-    let error = error_object("INVALID_MODULE", "the module name given seems to be invalid", &details);
+    let error = error_object(
+        "INVALID_MODULE",
+        "the module name given seems to be invalid",
+        &details,
+    );
     let is_wrapped = switches.invalid_module == InvalidModule::Wrapped && call.method != "GET";
-    Answer::json(400, &if is_wrapped { json!({"data": [error]}) } else { error })
+    Answer::json(
+        400,
+        &if is_wrapped {
+            json!({"data": [error]})
+        } else {
+            error
+        },
+    )
 }
 
 pub(super) fn refused(refusal: &Refusal) -> Answer {
     let (code, message) = match refusal {
         Refusal::Missing => ("AUTHENTICATION_FAILURE", "Authentication failed"),
         Refusal::Invalid => ("INVALID_TOKEN", "invalid oauth token"),
-        Refusal::OtherServer => ("OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL"),
+        Refusal::OtherServer => (
+            "OAUTH_SCOPE_MISMATCH",
+            "invalid oauth scope to access this URL",
+        ),
     };
     Answer::error(401, code, message, &json!({}))
 }

@@ -36,7 +36,9 @@ impl Module {
     }
 
     fn seen_field(&self, name: &str, prefix: &str) -> Option<&Field> {
-        self.fields.iter().find(|field| field.seen_name(prefix) == name)
+        self.fields
+            .iter()
+            .find(|field| field.seen_name(prefix) == name)
     }
 
     /// The records in an order; by id no sorting is needed.
@@ -67,20 +69,39 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// Everything a page token is bound to.
     fn bound(&self, module: &Module) -> String {
-        format!("{}|{}|{}|{}|{}", module.api_name, self.names.join(","), self.per_page, self.sort_by, self.descends)
+        format!(
+            "{}|{}|{}|{}|{}",
+            module.api_name,
+            self.names.join(","),
+            self.per_page,
+            self.sort_by,
+            self.descends
+        )
     }
 }
 
 fn asked<'a>(call: &'a Call, module: &Module) -> Result<Asked<'a>, Answer> {
     let fields = call.parameter("fields").unwrap_or_default();
-    let names: Vec<&str> = fields.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> = fields
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
     if names.is_empty() {
         let details = json!({"param_name": "fields", "param": "fields"});
-        return Err(bad("REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", &details));
+        return Err(bad(
+            "REQUIRED_PARAM_MISSING",
+            "One of the expected parameter is missing",
+            &details,
+        ));
     }
     if names.len() > FIELDS {
         let details = json!({"limit": FIELDS, "param_name": "fields"});
-        return Err(bad("LIMIT_EXCEEDED", "the number of fields exceeds the limit", &details));
+        return Err(bad(
+            "LIMIT_EXCEEDED",
+            "the number of fields exceeds the limit",
+            &details,
+        ));
     }
     let per_page = call.number("per_page").unwrap_or(PER_PAGE);
     if !(1..=PER_PAGE).contains(&per_page) {
@@ -89,8 +110,13 @@ fn asked<'a>(call: &'a Call, module: &Module) -> Result<Asked<'a>, Answer> {
     }
     let (page, token) = (call.number("page"), call.parameter("page_token"));
     if page.is_some() && token.is_some() {
-        let details = json!({"ambiguity_due_to": [{"param_name": "page"}, {"param_name": "page_token"}]});
-        return Err(bad("AMBIGUITY_DURING_PROCESSING", "page and page_token cannot be used together", &details));
+        let details =
+            json!({"ambiguity_due_to": [{"param_name": "page"}, {"param_name": "page_token"}]});
+        return Err(bad(
+            "AMBIGUITY_DURING_PROCESSING",
+            "page and page_token cannot be used together",
+            &details,
+        ));
     }
     let mut asked = Asked {
         names,
@@ -104,11 +130,19 @@ fn asked<'a>(call: &'a Call, module: &Module) -> Result<Asked<'a>, Answer> {
         asked.from = start_of(token, &asked.bound(module))?;
         asked.page = asked.from / per_page + 1;
         if asked.from >= ROWS_BY_TOKEN {
-            return Err(bad("PAGINATION_LIMIT_EXCEEDED", "the pagination limit is exceeded", &json!({})));
+            return Err(bad(
+                "PAGINATION_LIMIT_EXCEEDED",
+                "the pagination limit is exceeded",
+                &json!({}),
+            ));
         }
     } else if asked.from >= ROWS_BY_PAGE {
         let message = "only the first 2000 records can be fetched by page; use page_token";
-        return Err(bad("DISCRETE_PAGINATION_LIMIT_EXCEEDED", message, &json!({"param_name": "page"})));
+        return Err(bad(
+            "DISCRETE_PAGINATION_LIMIT_EXCEEDED",
+            message,
+            &json!({"param_name": "page"}),
+        ));
     }
     Ok(asked)
 }
@@ -119,12 +153,22 @@ fn token_for(from: usize, bound: &str) -> String {
 }
 
 fn start_of(token: &str, bound: &str) -> Result<usize, Answer> {
-    let text = hex::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = hex::decode(token)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
     let parts = text.as_deref().and_then(|text| text.split_once('|'));
     match parts {
         Some((from, for_what)) if for_what == bound => Ok(from.parse().unwrap_or(0)),
-        Some(_) => Err(bad("TOKEN_BOUND_DATA_MISMATCH", "the token belongs to another request", &json!({}))),
-        None => Err(bad("INVALID_DATA", "invalid data", &json!({"param_name": "page_token"}))),
+        Some(_) => Err(bad(
+            "TOKEN_BOUND_DATA_MISMATCH",
+            "the token belongs to another request",
+            &json!({}),
+        )),
+        None => Err(bad(
+            "INVALID_DATA",
+            "invalid data",
+            &json!({"param_name": "page_token"}),
+        )),
     }
 }
 
@@ -168,7 +212,7 @@ impl Crm {
             "more_records": more,
             "next_page_token": more.then(|| token_for(end, &bound)),
             "previous_page_token": (asked.from > 0).then(|| token_for(previous, &bound)),
-            "page_token_expiry": more.then(|| "2099-01-01T00:00:00+00:00"),
+            "page_token_expiry": more.then_some("2099-01-01T00:00:00+00:00"),
         });
         Answer::json(200, &json!({"data": rows, "info": info}))
     }
@@ -176,10 +220,20 @@ impl Crm {
     pub(super) fn show(&self, at: usize, id: &str, switches: &CrmSwitches) -> Answer {
         let module = &self.modules[at];
         let Ok(number) = id.parse::<u64>() else {
-            return bad("INVALID_DATA", "the id given seems to be invalid", &json!({"id": id}));
+            return bad(
+                "INVALID_DATA",
+                "the id given seems to be invalid",
+                &json!({"id": id}),
+            );
         };
-        let Some(place) = module.place(number) else { return Answer::empty(204) };
-        let names: Vec<String> = module.fields.iter().map(|field| field.seen_name(&switches.prefix)).collect();
+        let Some(place) = module.place(number) else {
+            return Answer::empty(204);
+        };
+        let names: Vec<String> = module
+            .fields
+            .iter()
+            .map(|field| field.seen_name(&switches.prefix))
+            .collect();
         let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
         names.extend(["Created_Time", "Modified_Time"]);
         let row = module.shown(&module.records[place], &names, &switches.prefix);
@@ -189,9 +243,16 @@ impl Crm {
     pub(super) fn list_deleted(&self, at: usize, call: &Call) -> Answer {
         let kind = call.parameter("type").unwrap_or("all");
         if !["all", "recycle", "permanent"].contains(&kind) {
-            return bad("PATTERN_NOT_MATCHED", "Please check whether the input values are correct", &json!({}));
+            return bad(
+                "PATTERN_NOT_MATCHED",
+                "Please check whether the input values are correct",
+                &json!({}),
+            );
         }
-        let per_page = call.number("per_page").unwrap_or(PER_PAGE).clamp(1, PER_PAGE);
+        let per_page = call
+            .number("per_page")
+            .unwrap_or(PER_PAGE)
+            .clamp(1, PER_PAGE);
         let from = (call.number("page").unwrap_or(1).max(1) - 1) * per_page;
         let deleted = &self.modules[at].deleted;
         let rows: Vec<Value> = deleted
@@ -214,11 +275,17 @@ impl Crm {
     pub(super) fn coql(&self, call: &Call, switches: &CrmSwitches) -> Answer {
         let body = call.json().unwrap_or(Value::Null);
         let Some(text) = body.get("select_query").and_then(Value::as_str) else {
-            return bad("MANDATORY_NOT_FOUND", "required field not found", &json!({"api_name": "select_query"}));
+            return bad(
+                "MANDATORY_NOT_FOUND",
+                "required field not found",
+                &json!({"api_name": "select_query"}),
+            );
         };
         let query = match coql::parse(text) {
             Ok(query) => query,
-            Err(Refused { code, about }) => return bad(code, "error occurred", &json!({"clause": about})),
+            Err(Refused { code, about }) => {
+                return bad(code, "error occurred", &json!({"clause": about}));
+            }
         };
         if query.limit > switches.coql_max {
             let details = json!({"limit": switches.coql_max, "clause": "limit"});
@@ -234,26 +301,50 @@ impl Crm {
 fn select(module: &Module, query: &Query, prefix: &str) -> Answer {
     let known = |column: &str| {
         let column = column.strip_suffix(".id").unwrap_or(column);
-        matches!(column, "id" | "Created_Time" | "Modified_Time") || module.seen_field(column, prefix).is_some()
+        matches!(column, "id" | "Created_Time" | "Modified_Time")
+            || module.seen_field(column, prefix).is_some()
     };
     let tested = query.criteria.columns();
     let ordered = query.order.iter().map(|(column, _)| column.as_str());
-    let all = query.columns.iter().map(String::as_str).chain(tested.iter().copied()).chain(ordered);
+    let all = query
+        .columns
+        .iter()
+        .map(String::as_str)
+        .chain(tested.iter().copied())
+        .chain(ordered);
     for column in all {
         if !known(column) {
-            return bad("INVALID_QUERY", "column given seems to be invalid", &json!({"column_name": column}));
+            return bad(
+                "INVALID_QUERY",
+                "column given seems to be invalid",
+                &json!({"column_name": column}),
+            );
         }
     }
-    let is_long = |name: &&str| module.seen_field(name, prefix).is_some_and(|field| field.data_type == "textarea");
+    let is_long = |name: &&str| {
+        module
+            .seen_field(name, prefix)
+            .is_some_and(|field| field.data_type == "textarea")
+    };
     if let Some(column) = tested.iter().find(|name| is_long(name)) {
-        return bad("INVALID_QUERY", "column given is not supported in criteria", &json!({"column_name": column}));
+        return bad(
+            "INVALID_QUERY",
+            "column given is not supported in criteria",
+            &json!({"column_name": column}),
+        );
     }
     let value = |record: &CrmRecord, column: &str| {
         let column = column.strip_suffix(".id").unwrap_or(column);
-        module.seen_field(column, prefix).map_or_else(|| record.value(column), |field| record.value(&field.api_name))
+        module.seen_field(column, prefix).map_or_else(
+            || record.value(column),
+            |field| record.value(&field.api_name),
+        )
     };
-    let mut found: Vec<&CrmRecord> =
-        module.records.iter().filter(|record| query.criteria.meets(&|column| value(record, column))).collect();
+    let mut found: Vec<&CrmRecord> = module
+        .records
+        .iter()
+        .filter(|record| query.criteria.meets(&|column| value(record, column)))
+        .collect();
     for (column, descends) in query.order.iter().rev() {
         let key = |record: &CrmRecord| coql::plain(&value(record, column)).unwrap_or_default();
         found.sort_by(|left, right| {
@@ -267,8 +358,11 @@ fn select(module: &Module, query: &Query, prefix: &str) -> Answer {
         .skip(query.offset)
         .take(query.limit)
         .map(|record| {
-            let mut row: Map<String, Value> =
-                query.columns.iter().map(|column| (column.clone(), value(record, column))).collect();
+            let mut row: Map<String, Value> = query
+                .columns
+                .iter()
+                .map(|column| (column.clone(), value(record, column)))
+                .collect();
             row.insert("id".to_owned(), json!(record.id));
             Value::Object(row)
         })

@@ -28,11 +28,19 @@ pub(super) fn record(rules: &Rules, record: &Map<String, Value>, index: usize) -
     let mut values = Vec::new();
     let mut errors = Vec::new();
     for (name, value) in record {
-        let known = rules.fields.iter().find(|field| field.seen_name(&rules.switches.prefix) == *name);
+        let known = rules
+            .fields
+            .iter()
+            .find(|field| field.seen_name(&rules.switches.prefix) == *name);
         let Some(field) = known else {
             let is_legal = ALWAYS_LEGAL.contains(&name.as_str()) || name.starts_with('$');
             if !is_legal && rules.switches.unknown_field == Unknown::Refused {
-                errors.push(wrong(name, index, "the field api name given seems to be invalid", json!({})));
+                errors.push(wrong(
+                    name,
+                    index,
+                    "the field api name given seems to be invalid",
+                    json!({}),
+                ));
             }
             continue;
         };
@@ -41,7 +49,12 @@ pub(super) fn record(rules: &Rules, record: &Map<String, Value>, index: usize) -
             Err(Wrong::Missing) => errors.push(missing(name, index)),
             Err(Wrong::Value(details)) => errors.push(wrong(name, index, "invalid data", details)),
             Err(Wrong::Id(id)) => {
-                errors.push(wrong(name, index, "the id given seems to be invalid", json!({"id": id})));
+                errors.push(wrong(
+                    name,
+                    index,
+                    "the id given seems to be invalid",
+                    json!({"id": id}),
+                ));
             }
         }
     }
@@ -93,17 +106,26 @@ fn expected(data_type: &str) -> Wrong {
 
 fn check(rules: &Rules, field: &Field, value: &Value) -> Result<Value, Wrong> {
     if value.is_null() || (field.is_mandatory && value.as_str() == Some("")) {
-        return if field.is_mandatory { Err(Wrong::Missing) } else { Ok(Value::Null) };
+        return if field.is_mandatory {
+            Err(Wrong::Missing)
+        } else {
+            Ok(Value::Null)
+        };
     }
     let data_type = field.data_type.as_str();
     match data_type {
         "currency" | "double" | "percent" => number(field, value),
         "integer" => match value.as_i64() {
-            Some(number) if number.to_string().trim_start_matches('-').len() <= field.length => Ok(value.clone()),
+            Some(number) if number.to_string().trim_start_matches('-').len() <= field.length => {
+                Ok(value.clone())
+            }
             Some(_) => Err(Wrong::Value(json!({"maximum_length": field.length}))),
             None => Err(expected("integer")),
         },
-        "boolean" => value.as_bool().map(Value::Bool).ok_or_else(|| expected("boolean")),
+        "boolean" => value
+            .as_bool()
+            .map(Value::Bool)
+            .ok_or_else(|| expected("boolean")),
         "lookup" => lookup(rules, field, value),
         _ => {
             let text = value.as_str().ok_or_else(|| expected(data_type))?;
@@ -127,24 +149,45 @@ fn text_value(rules: &Rules, field: &Field, text: &str) -> Result<Value, Wrong> 
     if text.chars().count() > field.length && !matches!(data_type, "date" | "datetime") {
         return Err(Wrong::Value(json!({"maximum_length": field.length})));
     }
-    let is_unknown = data_type == "picklist" && !text.is_empty() && !field.pick_list.iter().any(|known| known == text);
+    let is_unknown = data_type == "picklist"
+        && !text.is_empty()
+        && !field.pick_list.iter().any(|known| known == text);
     if is_unknown && rules.switches.unknown_picklist == Unknown::Refused {
-        return Err(Wrong::Value(json!({"expected_data_type": "picklist", "supported_values": field.pick_list})));
+        return Err(Wrong::Value(
+            json!({"expected_data_type": "picklist", "supported_values": field.pick_list}),
+        ));
     }
     // Zoho does not tell an empty text from no value
-    Ok(if text.is_empty() { Value::Null } else { json!(text) })
+    Ok(if text.is_empty() {
+        Value::Null
+    } else {
+        json!(text)
+    })
 }
 
 /// The shape Zoho's expression asks for: something@host.domain, in characters an address can have.
 fn is_email(text: &str) -> bool {
-    let Some((name, host)) = text.split_once('@') else { return false };
-    let is_plain = |part: &str| !part.is_empty() && part.chars().all(|c| !c.is_whitespace() && !"<>()[],;:@\"".contains(c));
-    is_plain(name) && is_plain(host) && host.contains('.') && !host.starts_with('.') && !host.ends_with('.')
+    let Some((name, host)) = text.split_once('@') else {
+        return false;
+    };
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| !c.is_whitespace() && !"<>()[],;:@\"".contains(c))
+    };
+    is_plain(name)
+        && is_plain(host)
+        && host.contains('.')
+        && !host.starts_with('.')
+        && !host.ends_with('.')
 }
 
 /// A number with at most 16 digits before the point; decimals beyond the field's are cut off, as Zoho does it.
 fn number(field: &Field, value: &Value) -> Result<Value, Wrong> {
-    let Value::Number(number) = value else { return Err(expected(&field.data_type)) };
+    let Value::Number(number) = value else {
+        return Err(expected(&field.data_type));
+    };
     let text = number.to_string();
     if text.contains(['e', 'E']) {
         return Err(expected(&field.data_type));
@@ -158,11 +201,15 @@ fn number(field: &Field, value: &Value) -> Result<Value, Wrong> {
         return Ok(value.clone());
     }
     let cut = format!("{whole}.{}", &rest[..places]);
-    Ok(cut.parse::<f64>().map_or(Value::Null, |number| json!(number)))
+    Ok(cut
+        .parse::<f64>()
+        .map_or(Value::Null, |number| json!(number)))
 }
 
 fn lookup(rules: &Rules, field: &Field, value: &Value) -> Result<Value, Wrong> {
-    let Some(object) = value.as_object() else { return Err(expected("jsonobject")) };
+    let Some(object) = value.as_object() else {
+        return Err(expected("jsonobject"));
+    };
     let id = match object.get("id") {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
@@ -182,14 +229,22 @@ mod tests {
 
     fn fields() -> Vec<Field> {
         let mut fields = vec![name_field("1".to_owned(), "Name")];
-        fields.extend(SUBSCRIPTIONS.iter().map(|line| field_of("2".to_owned(), line)));
+        fields.extend(
+            SUBSCRIPTIONS
+                .iter()
+                .map(|line| field_of("2".to_owned(), line)),
+        );
         fields
     }
 
     fn checked(value: &Value, switches: &CrmSwitches) -> Checked {
         let fields = fields();
-        let rules =
-            Rules { fields: &fields, switches, is_create: true, exists: &|module, id| module == "Accounts" && id == 7 };
+        let rules = Rules {
+            fields: &fields,
+            switches,
+            is_create: true,
+            exists: &|module, id| module == "Accounts" && id == 7,
+        };
         record(&rules, value.as_object().unwrap(), 3)
     }
 
@@ -211,14 +266,46 @@ mod tests {
     #[test]
     fn every_wrong_value_is_named_with_what_was_expected() {
         let cases = [
-            ("Email", json!("nobody"), json!({"expected_data_type": "email"})),
-            ("Next_Recurring_Amount", json!("12.5"), json!({"expected_data_type": "currency"})),
-            ("Subscription_Start", json!("28.02.2026"), json!({"expected_data_type": "date"})),
-            ("Subscription_Start", json!("2026-02-30"), json!({"expected_data_type": "date"})),
-            ("Company_Name", json!("x".repeat(256)), json!({"maximum_length": 255})),
-            ("Company_Name", json!(5), json!({"expected_data_type": "text"})),
-            ("Account", json!("7"), json!({"expected_data_type": "jsonobject"})),
-            ("Payload", json!("x".repeat(32_001)), json!({"maximum_length": 32_000})),
+            (
+                "Email",
+                json!("nobody"),
+                json!({"expected_data_type": "email"}),
+            ),
+            (
+                "Next_Recurring_Amount",
+                json!("12.5"),
+                json!({"expected_data_type": "currency"}),
+            ),
+            (
+                "Subscription_Start",
+                json!("28.02.2026"),
+                json!({"expected_data_type": "date"}),
+            ),
+            (
+                "Subscription_Start",
+                json!("2026-02-30"),
+                json!({"expected_data_type": "date"}),
+            ),
+            (
+                "Company_Name",
+                json!("x".repeat(256)),
+                json!({"maximum_length": 255}),
+            ),
+            (
+                "Company_Name",
+                json!(5),
+                json!({"expected_data_type": "text"}),
+            ),
+            (
+                "Account",
+                json!("7"),
+                json!({"expected_data_type": "jsonobject"}),
+            ),
+            (
+                "Payload",
+                json!("x".repeat(32_001)),
+                json!({"maximum_length": 32_000}),
+            ),
         ];
         for (field, value, mut details) in cases {
             let error = error_of(field, value);
@@ -227,13 +314,19 @@ mod tests {
             assert_eq!(error["code"], "INVALID_DATA");
             assert_eq!(error["details"], details, "{field}");
         }
-        assert_eq!(error_of("Account", json!({"id": "8"}))["message"], "the id given seems to be invalid");
+        assert_eq!(
+            error_of("Account", json!({"id": "8"}))["message"],
+            "the id given seems to be invalid"
+        );
     }
 
     #[test]
     fn a_record_without_name_and_one_with_two_mistakes() {
         let switches = CrmSwitches::default();
-        assert_eq!(checked(&json!({"Org_ID": "1"}), &switches).unwrap_err()["code"], "MANDATORY_NOT_FOUND");
+        assert_eq!(
+            checked(&json!({"Org_ID": "1"}), &switches).unwrap_err()["code"],
+            "MANDATORY_NOT_FOUND"
+        );
         let two = checked(&json!({"Name": "x", "Email": "?", "Org_ID": 1}), &switches).unwrap_err();
         assert_eq!(two["code"], "MULTIPLE_OR_MULTI_ERRORS");
         assert_eq!(two["details"]["errors"].as_array().unwrap().len(), 2);
@@ -243,15 +336,30 @@ mod tests {
     fn unknown_fields_and_pick_list_values_follow_their_switches() {
         let strange = json!({"Name": "x", "Nonsense": 1, "Status": "napping"});
         assert_eq!(checked(&strange, &CrmSwitches::default()).unwrap().len(), 2);
-        let strict = CrmSwitches { unknown_field: Unknown::Refused, ..CrmSwitches::default() };
-        assert_eq!(checked(&strange, &strict).unwrap_err()["details"]["api_name"], "Nonsense");
-        let strict = CrmSwitches { unknown_picklist: Unknown::Refused, ..CrmSwitches::default() };
-        assert_eq!(checked(&strange, &strict).unwrap_err()["details"]["api_name"], "Status");
+        let strict = CrmSwitches {
+            unknown_field: Unknown::Refused,
+            ..CrmSwitches::default()
+        };
+        assert_eq!(
+            checked(&strange, &strict).unwrap_err()["details"]["api_name"],
+            "Nonsense"
+        );
+        let strict = CrmSwitches {
+            unknown_picklist: Unknown::Refused,
+            ..CrmSwitches::default()
+        };
+        assert_eq!(
+            checked(&strange, &strict).unwrap_err()["details"]["api_name"],
+            "Status"
+        );
     }
 
     #[test]
     fn a_prefix_belongs_to_the_extensions_fields_only() {
-        let switches = CrmSwitches { prefix: "zp__".to_owned(), ..CrmSwitches::default() };
+        let switches = CrmSwitches {
+            prefix: "zp__".to_owned(),
+            ..CrmSwitches::default()
+        };
         let values = checked(&json!({"Name": "x", "zp__Org_ID": "1"}), &switches).unwrap();
         assert_eq!(values[1], ("Org_ID".to_owned(), json!("1")));
     }

@@ -6,7 +6,7 @@
 pub(super) struct Plan {
     pub(super) service_id: i64,
     pub(super) service: &'static str,
-    pub(super) plan_id: i64,
+    pub(super) id: i64,
     pub(super) name: &'static str,
     /// Cents per seat and month, the same figure in every currency.
     pub(super) seat_cents: i64,
@@ -29,7 +29,7 @@ const fn plan(
     Plan {
         service_id: service.0,
         service: service.1,
-        plan_id: plan.0,
+        id: plan.0,
         name: plan.1,
         seat_cents,
         unit: addon.0,
@@ -40,18 +40,90 @@ const fn plan(
 }
 
 pub(super) const PLANS: [Plan; 12] = [
-    plan((360_000, "One"), (360_011, "All Employee Pricing"), 3_700, ("Employee(s)", "360201"), 22),
-    plan((360_000, "One"), (360_012, "Enterprise"), 9_000, ("Employee(s)", "360202"), 10),
-    plan((2, "CRM"), (211, "Standard"), 1_400, ("User(s)", "2101"), 12),
-    plan((2, "CRM"), (212, "Professional"), 2_300, ("User(s)", "2102"), 12),
-    plan((2, "CRM"), (213, "Enterprise"), 4_000, ("User(s)", "2103"), 10),
-    plan((180_000, "CRM Plus"), (180_011, "Enterprise"), 5_700, ("User(s)", "180201"), 6),
-    plan((901, "Creator"), (9_011, "Professional"), 2_000, ("User(s)", "90101"), 6),
-    plan((1_501, "Workplace"), (15_011, "Workplace Standard"), 300, ("User", "150101"), 9),
-    plan((1_501, "Workplace"), (15_012, "Workplace Professional"), 600, ("User", "150102"), 6),
-    plan((1_501, "Workplace"), (15_013, "Mail Premium"), 400, ("User", "150103"), 3),
-    plan((1_900_000_000_017, "Sample Ledger Bridge"), (190_001, "Pro"), 900, ("User(s)", "190101"), 3),
-    plan((1_900_000_000_029, "Sample Route Planner"), (190_002, "Team"), 500, ("User(s)", "190102"), 1),
+    plan(
+        (360_000, "One"),
+        (360_011, "All Employee Pricing"),
+        3_700,
+        ("Employee(s)", "360201"),
+        22,
+    ),
+    plan(
+        (360_000, "One"),
+        (360_012, "Enterprise"),
+        9_000,
+        ("Employee(s)", "360202"),
+        10,
+    ),
+    plan(
+        (2, "CRM"),
+        (211, "Standard"),
+        1_400,
+        ("User(s)", "2101"),
+        12,
+    ),
+    plan(
+        (2, "CRM"),
+        (212, "Professional"),
+        2_300,
+        ("User(s)", "2102"),
+        12,
+    ),
+    plan(
+        (2, "CRM"),
+        (213, "Enterprise"),
+        4_000,
+        ("User(s)", "2103"),
+        10,
+    ),
+    plan(
+        (180_000, "CRM Plus"),
+        (180_011, "Enterprise"),
+        5_700,
+        ("User(s)", "180201"),
+        6,
+    ),
+    plan(
+        (901, "Creator"),
+        (9_011, "Professional"),
+        2_000,
+        ("User(s)", "90101"),
+        6,
+    ),
+    plan(
+        (1_501, "Workplace"),
+        (15_011, "Workplace Standard"),
+        300,
+        ("User", "150101"),
+        9,
+    ),
+    plan(
+        (1_501, "Workplace"),
+        (15_012, "Workplace Professional"),
+        600,
+        ("User", "150102"),
+        6,
+    ),
+    plan(
+        (1_501, "Workplace"),
+        (15_013, "Mail Premium"),
+        400,
+        ("User", "150103"),
+        3,
+    ),
+    plan(
+        (1_900_000_000_017, "Sample Ledger Bridge"),
+        (190_001, "Pro"),
+        900,
+        ("User(s)", "190101"),
+        3,
+    ),
+    plan(
+        (1_900_000_000_029, "Sample Route Planner"),
+        (190_002, "Team"),
+        500,
+        ("User(s)", "190102"),
+        1,
+    ),
 ];
 
 /// Where commissions are paid from, and in what.
@@ -93,7 +165,14 @@ const fn country(
     place: (&'static str, &'static str),
     weight: u32,
 ) -> Country {
-    Country { name, currency, entity, state: place.0, phone: place.1, weight }
+    Country {
+        name,
+        currency,
+        entity,
+        state: place.0,
+        phone: place.1,
+        weight,
+    }
 }
 
 pub(super) const US_COUNTRIES: [Country; 9] = [
@@ -158,7 +237,10 @@ impl Frequency {
 }
 
 /// One of `choices`, by weight.
-pub(super) fn pick(random: &mut fastrand::Rng, weights: impl Iterator<Item = u32> + Clone) -> usize {
+pub(super) fn pick(
+    random: &mut fastrand::Rng,
+    weights: impl Iterator<Item = u32> + Clone,
+) -> usize {
     let mut left = random.u32(0..weights.clone().sum());
     for (place, weight) in weights.enumerate() {
         if left < weight {

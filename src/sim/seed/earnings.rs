@@ -63,7 +63,9 @@ impl History {
     pub(super) fn expect_commission(&mut self, place: usize, day: NaiveDate) {
         let transaction = &self.transactions[place];
         let at = transaction.subscription;
-        let is_mapped = self.customers[self.subscriptions[at].customer].mapped_late.is_none_or(|(from, _)| day >= from);
+        let is_mapped = self.customers[self.subscriptions[at].customer]
+            .mapped_late
+            .is_none_or(|(from, _)| day >= from);
         if transaction.amount <= 0 || self.subscriptions[at].is_partner_price || !is_mapped {
             return;
         }
@@ -95,7 +97,9 @@ impl History {
     pub(super) fn earn(&mut self, place: usize, day: NaiveDate) {
         let transaction = &self.transactions[place];
         let at = transaction.subscription;
-        let share = self.customers[self.subscriptions[at].customer].mapped_late.map_or(10_000, |(_, share)| share);
+        let share = self.customers[self.subscriptions[at].customer]
+            .mapped_late
+            .map_or(10_000, |(_, share)| share);
         let eligible = times(transaction.amount, share);
         let rate = self.rate(at, transaction.day);
         let commission = self.book(place, day, eligible, times(eligible, rate), false);
@@ -104,17 +108,37 @@ impl History {
     }
 
     pub(super) fn reverse(&mut self, refund: usize, day: NaiveDate) {
-        let Some(paid) = self.books.refunds.get(&refund).copied() else { return };
-        let Some(original) = self.books.earned_from.get(&paid).copied() else { return };
+        let Some(paid) = self.books.refunds.get(&refund).copied() else {
+            return;
+        };
+        let Some(original) = self.books.earned_from.get(&paid).copied() else {
+            return;
+        };
         let is_whole = self.transactions[refund].amount == self.transactions[paid].amount;
         let share = if is_whole { 10_000 } else { 5_000 };
-        let (eligible, amount) = (self.commissions[original].eligible, self.commissions[original].amount);
+        let (eligible, amount) = (
+            self.commissions[original].eligible,
+            self.commissions[original].amount,
+        );
         self.books.expected += 1;
-        let reversal = self.book(refund, day, times(eligible, share), times(amount, share), true);
+        let reversal = self.book(
+            refund,
+            day,
+            times(eligible, share),
+            times(amount, share),
+            true,
+        );
         self.books.reversals[self.commissions[reversal].entity].push(reversal);
     }
 
-    fn book(&mut self, place: usize, day: NaiveDate, eligible: i64, amount: i64, is_reversal: bool) -> usize {
+    fn book(
+        &mut self,
+        place: usize,
+        day: NaiveDate,
+        eligible: i64,
+        amount: i64,
+        is_reversal: bool,
+    ) -> usize {
         let country = self.country(self.transactions[place].subscription);
         let to_payout = exchange_rate(country.currency, ENTITIES[country.entity].currency, day);
         let to_usd = usd_rate(country.currency, day);
@@ -142,13 +166,14 @@ impl History {
         commission
     }
 
-    /// On the 5th: open reversals take what they can, then everything older than the last month is requested.
+    /// On the 20th: open reversals take what they can, then everything but the last days is requested.
     pub(super) fn ask_for_payouts(&mut self, day: NaiveDate) {
         for entity in 0..ENTITIES.len() {
-            self.consume_by_reversals(entity);
+            self.consume_by_reversals(entity, day);
             let limit = day - Days::new(5);
-            let (due, young): (Vec<usize>, Vec<usize>) =
-                self.books.open[entity].iter().partition(|at| self.commissions[**at].day < limit);
+            let (due, young): (Vec<usize>, Vec<usize>) = self.books.open[entity]
+                .iter()
+                .partition(|at| self.commissions[**at].day < limit);
             let sum: i64 = due.iter().map(|at| self.commissions[*at].base_amount).sum();
             if sum < SMALLEST_PAYOUT {
                 continue;
@@ -162,13 +187,22 @@ impl History {
         }
     }
 
-    /// A reversal takes half of itself in one round and the rest in the next, so half-consumed ones are always seen.
-    fn consume_by_reversals(&mut self, entity: usize) {
+    /// A reversal takes half of itself in one round and the rest months later, so half-consumed ones are always seen.
+    fn consume_by_reversals(&mut self, entity: usize, day: NaiveDate) {
         for reversal in std::mem::take(&mut self.books.reversals[entity]) {
             let (amount, base, balance) = {
                 let commission = &self.commissions[reversal];
-                (commission.amount, commission.base_amount, commission.balance)
+                (
+                    commission.amount,
+                    commission.base_amount,
+                    commission.balance,
+                )
             };
+            let is_fresh = self.commissions[reversal].day + Days::new(120) > day;
+            if balance < amount && is_fresh {
+                self.books.reversals[entity].push(reversal);
+                continue;
+            }
             let mut wanted = base / 2;
             let mut consumed = Vec::new();
             for at in &self.books.open[entity] {
@@ -204,8 +238,8 @@ impl History {
         self.touched.commissions.insert(at);
     }
 
-    /// On the 25th: every entity with requested commissions pays them in one payout.
-    pub(super) fn pay_out(&mut self, _day: NaiveDate) {
+    /// On the 10th: every entity with requested commissions pays them in one payout.
+    pub(super) fn pay_out(&mut self) {
         for entity in 0..ENTITIES.len() {
             let requested = std::mem::take(&mut self.books.requested[entity]);
             if requested.is_empty() {

@@ -11,7 +11,9 @@ pub(super) struct Object {
 
 impl Object {
     pub(super) fn new() -> Self {
-        Self { text: String::from("{") }
+        Self {
+            text: String::from("{"),
+        }
     }
 
     fn key(&mut self, key: &str) {

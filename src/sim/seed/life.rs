@@ -18,7 +18,12 @@ pub(super) struct Act {
 
 impl Act {
     fn new(kind: &'static str, description: impl Into<String>, amount: i64) -> Self {
-        Self { kind, description: description.into(), amount, done_by: "zoho_store" }
+        Self {
+            kind,
+            description: description.into(),
+            amount,
+            done_by: "zoho_store",
+        }
     }
 
     fn by_user(mut self) -> Self {
@@ -62,7 +67,12 @@ impl History {
             next: None,
             start: day,
             revenue_usd: 0,
-            other_rate: self.chance(40).then(|| (day + Days::new(400), if id % 2 == 0 { 1_200 } else { 2_000 })),
+            other_rate: self.chance(40).then(|| {
+                (
+                    day + Days::new(400),
+                    if id % 2 == 0 { 1_200 } else { 2_000 },
+                )
+            }),
             is_variant_b: self.chance(40),
             is_listed: true,
             life: 0,
@@ -72,7 +82,11 @@ impl History {
         self.customers[owner].subscriptions.push(at);
         self.live.push(at);
         if self.subscriptions[at].is_free {
-            self.write(at, day, Act::new("signup", "Signed up in Free Plan.", 0).by_user());
+            self.write(
+                at,
+                day,
+                Act::new("signup", "Signed up in Free Plan.", 0).by_user(),
+            );
             if self.chance(600) {
                 let later = self.random.u64(20..150);
                 self.plan_for(day + Days::new(later), at, Planned::Convert);
@@ -121,7 +135,7 @@ impl History {
         self.touched.subscriptions.insert(at);
     }
 
-    /// The next date is the first anniversary of the start after `from`, so that month ends do not drift.
+    /// The next date is one period after `from`, clamped to the month's end.
     fn move_next(&mut self, at: usize, from: NaiveDate) {
         let period = self.subscriptions[at].frequency.months();
         let next = from + Months::new(period);
@@ -136,11 +150,15 @@ impl History {
         let amount_usd = self.in_usd(at, act.amount, day);
         let place = self.transactions.len();
         let number = i64::try_from(place).unwrap_or(0);
-        let has_invoice = act.amount > 0 && (money::is_second_generation(day) || id % 3 == 0) && id % 7 != 0;
+        let has_invoice =
+            act.amount > 0 && (money::is_second_generation(day) || id % 3 == 0) && id % 7 != 0;
         let serial = number * 3 + i64::from(self.is_eu);
         let invoice = has_invoice.then(|| {
-            let text =
-                if act.kind == "refund" { format!("13CN-{serial:05}") } else { (50_100_000_000 + serial).to_string() };
+            let text = if act.kind == "refund" {
+                format!("13CN-{serial:05}")
+            } else {
+                (50_100_000_000 + serial).to_string()
+            };
             (FIRST_INVOICE_ID + serial * 7, text)
         });
         let subscription = &self.subscriptions[at];
@@ -154,9 +172,17 @@ impl History {
             amount: act.amount,
             amount_usd,
             next: subscription.next,
-            lost_plan: if subscription.is_free { Some("Free Plan") } else { subscription.lost_plan },
+            lost_plan: if subscription.is_free {
+                Some("Free Plan")
+            } else {
+                subscription.lost_plan
+            },
             plan: subscription.plan,
-            done_by: if subscription.plan().is_extension { "marketplace" } else { act.done_by },
+            done_by: if subscription.plan().is_extension {
+                "marketplace"
+            } else {
+                act.done_by
+            },
             invoice,
         });
         self.touched.subscriptions.insert(at);
@@ -169,7 +195,7 @@ impl History {
         let place = self.write(at, day, act);
         self.subscriptions[at].revenue_usd += self.transactions[place].amount_usd;
         self.expect_commission(place, day);
-        if can_be_refunded && self.chance(9) {
+        if can_be_refunded && self.chance(12) {
             let later = self.random.u64(3..18);
             self.plan_for(day + Days::new(later), at, Planned::Refund(place));
         }
@@ -190,7 +216,11 @@ impl History {
         match draw - leaves {
             0..=34 => self.fail(at, day, 1),
             35..=39 if frequency == Frequency::Monthly => {
-                self.write(at, day, Act::new("skip_month", "Month skipped", 0).by_user());
+                self.write(
+                    at,
+                    day,
+                    Act::new("skip_month", "Month skipped", 0).by_user(),
+                );
                 self.move_next(at, day);
             }
             40..=60 if self.subscriptions[at].is_offline => self.go_online(at, day),
@@ -202,7 +232,15 @@ impl History {
         self.subscriptions[at].is_offline = false;
         self.move_next(at, day);
         let amount = self.subscriptions[at].amount;
-        self.charge(at, day, Act::new("offline_to_online", "Moved from offline to online payment", amount));
+        self.charge(
+            at,
+            day,
+            Act::new(
+                "offline_to_online",
+                "Moved from offline to online payment",
+                amount,
+            ),
+        );
     }
 
     /// A recurring payment comes in; the period begins where the last one ended.
@@ -219,8 +257,14 @@ impl History {
         if !self.chance(4) {
             return;
         }
-        let Some(next) = self.subscriptions[at].next else { return };
-        self.write(at, day, Act::new("scheduled_cancel", "Cancellation scheduled by user", 0).by_user());
+        let Some(next) = self.subscriptions[at].next else {
+            return;
+        };
+        self.write(
+            at,
+            day,
+            Act::new("scheduled_cancel", "Cancellation scheduled by user", 0).by_user(),
+        );
         self.subscriptions[at].life += 1;
         if self.chance(400) {
             let back = day + Days::new(self.random.u64(2..20));
@@ -231,7 +275,11 @@ impl History {
     }
 
     pub(super) fn resume(&mut self, at: usize, day: NaiveDate) {
-        self.write(at, day, Act::new("subscription_resumed", "Subscription resumed", 0).by_user());
+        self.write(
+            at,
+            day,
+            Act::new("subscription_resumed", "Subscription resumed", 0).by_user(),
+        );
         let next = self.subscriptions[at].next.unwrap_or(day).max(day);
         self.plan_for(next, at, Planned::Renew);
     }
@@ -239,21 +287,41 @@ impl History {
     fn fail(&mut self, at: usize, day: NaiveDate, attempt: u8) {
         if attempt == 2 && self.random.bool() {
             let from = self.subscriptions[at].next.unwrap_or(day);
-            let text = format!("Past due for the period of {} to {}", long_day(from), long_day(day));
+            let text = format!(
+                "Past due for the period of {} to {}",
+                long_day(from),
+                long_day(day)
+            );
             self.write(at, day, Act::new("past_due", text, 0));
         }
-        self.write(at, day, Act::new("recurring_failure", format!("Recurring payment failed - Retry : {attempt}"), 0));
+        self.write(
+            at,
+            day,
+            Act::new(
+                "recurring_failure",
+                format!("Recurring payment failed - Retry : {attempt}"),
+                0,
+            ),
+        );
         self.plan_for(day + Days::new(3), at, Planned::Retry(attempt));
     }
 
     pub(super) fn retry(&mut self, at: usize, day: NaiveDate, attempt: u8) {
         if self.chance(620) {
             let due = self.subscriptions[at].next.unwrap_or(day);
-            self.pay(at, day, format!("Recurring payment - Retry Success : {attempt}, Actual NPD : {due}"));
+            self.pay(
+                at,
+                day,
+                format!("Recurring payment - Retry Success : {attempt}, Actual NPD : {due}"),
+            );
         } else if attempt < 3 {
             self.fail(at, day, attempt + 1);
         } else {
-            self.cancel(at, day, "Recurring failure, Cancelled and moved to Free Plan");
+            self.cancel(
+                at,
+                day,
+                "Recurring failure, Cancelled and moved to Free Plan",
+            );
         }
     }
 
@@ -280,7 +348,11 @@ impl History {
         }
         if self.chance(300) {
             let from = self.subscriptions[at].next.unwrap_or(day);
-            let text = format!("Past due in reactivate for the period of {} to {}", long_day(from), long_day(day));
+            let text = format!(
+                "Past due in reactivate for the period of {} to {}",
+                long_day(from),
+                long_day(day)
+            );
             self.write(at, day, Act::new("past_due", text, 0));
         }
         self.subscriptions[at].is_active = true;
@@ -305,10 +377,17 @@ impl History {
     }
 
     pub(super) fn refund(&mut self, place: usize, day: NaiveDate) {
-        let (at, paid) = (self.transactions[place].subscription, self.transactions[place].amount);
+        let (at, paid) = (
+            self.transactions[place].subscription,
+            self.transactions[place].amount,
+        );
         let is_whole = self.chance(750);
         let amount = if is_whole { paid } else { paid / 2 };
-        let text = if self.chance(300) { "Refund by finance team (chargeback claim)" } else { "Refund by finance team" };
+        let text = if self.chance(300) {
+            "Refund by finance team (chargeback claim)"
+        } else {
+            "Refund by finance team"
+        };
         let refund = self.write(at, day, Act::new("refund", text, amount));
         let back = self.transactions[refund].amount_usd;
         self.subscriptions[at].revenue_usd -= back;
@@ -317,7 +396,11 @@ impl History {
             self.plan_for(day + Days::new(1), at, Planned::Reversal(refund));
         }
         if self.subscriptions[at].is_active && self.chance(350) {
-            self.plan_for(day + Days::new(2), at, Planned::Cancel("Cancelled and moved to Free Plan."));
+            self.plan_for(
+                day + Days::new(2),
+                at,
+                Planned::Cancel("Cancelled and moved to Free Plan."),
+            );
         }
     }
 
@@ -343,15 +426,26 @@ impl History {
             0 => {
                 let text = format!("One time payment for {}", plan.service);
                 let amount = plan.seat_cents * self.random.i64(1..8);
-                self.charge(at, day, Act::new("one_time_payment", text, amount).by_user());
+                self.charge(
+                    at,
+                    day,
+                    Act::new("one_time_payment", text, amount).by_user(),
+                );
             }
             1 => {
                 let amount = 5_00 * self.random.i64(1..30);
-                self.charge(at, day, Act::new("one_time_charge", "Onboarding pack", amount));
+                self.charge(
+                    at,
+                    day,
+                    Act::new("one_time_charge", "Onboarding pack", amount),
+                );
             }
             _ => {
                 let more = self.random.i64(1..4);
-                let days_left = self.subscriptions[at].next.map_or(30, |next| (next - day).num_days()).max(1);
+                let days_left = self.subscriptions[at]
+                    .next
+                    .map_or(30, |next| (next - day).num_days())
+                    .max(1);
                 let amount = (plan.seat_cents * more * days_left / 30).max(100);
                 self.subscriptions[at].seats += more;
                 self.reprice(at, day);

@@ -12,6 +12,8 @@ mod life;
 mod money;
 mod people;
 mod render;
+#[cfg(test)]
+mod tests;
 
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
 use history::History;
@@ -59,7 +61,10 @@ impl Partner {
         let origin = NaiveDate::from_ymd_opt(now.year() - 4, 1, 1).unwrap_or_default();
         let us = History::new(seed, false, origin, counts.percent(60));
         let eu = History::new(seed, true, origin, counts.percent(40));
-        Self { stores: [("us", us), ("eu", eu)], next_day: origin }
+        Self {
+            stores: [("us", us), ("eu", eu)],
+            next_day: origin,
+        }
     }
 
     /// Lives on until `now` and returns what changed. A day happens at 06:00 UTC of the next one, when the business
@@ -72,33 +77,64 @@ impl Partner {
             }
             self.next_day = self.next_day.succ_opt().unwrap_or(NaiveDate::MAX);
         }
-        self.stores.iter_mut().flat_map(|(store, history)| changes(store, history)).collect()
+        self.stores
+            .iter_mut()
+            .flat_map(|(store, history)| changes(store, history))
+            .collect()
     }
 
     pub(super) fn accounts(&self) -> impl Iterator<Item = Account> {
         self.stores
             .iter()
             .flat_map(|(_, history)| &history.customers)
-            .map(|customer| Account { name: customer.org_name.clone(), org_id: customer.org_id.clone() })
+            .map(|customer| Account {
+                name: customer.org_name.clone(),
+                org_id: customer.org_id.clone(),
+            })
     }
 }
 
 fn changes(store: &'static str, history: &mut History) -> Vec<Change> {
     let touched = std::mem::take(&mut history.touched);
     let mut changes = Vec::new();
-    let mut put = |kind, id, json| changes.push(Change { store, kind, id, json });
+    let mut put = |kind, id, json| {
+        changes.push(Change {
+            store,
+            kind,
+            id,
+            json,
+        });
+    };
     for at in touched.subscriptions {
         let subscription = &history.subscriptions[at];
-        put("subscriptions", subscription.id, subscription.is_listed.then(|| history.subscription_json(at)));
+        put(
+            "subscriptions",
+            subscription.id,
+            subscription
+                .is_listed
+                .then(|| history.subscription_json(at)),
+        );
     }
     for place in touched.transactions..history.transactions.len() {
-        put("transactions", history.transactions[place].id, Some(history.transaction_json(place)));
+        put(
+            "transactions",
+            history.transactions[place].id,
+            Some(history.transaction_json(place)),
+        );
     }
     for at in touched.commissions {
-        put("commissions", history.commissions[at].id, Some(history.commission_json(at)));
+        put(
+            "commissions",
+            history.commissions[at].id,
+            Some(history.commission_json(at)),
+        );
     }
     for at in touched.leads {
-        put("leads", history.leads[at].id, Some(history.lead_json(&history.leads[at])));
+        put(
+            "leads",
+            history.leads[at].id,
+            Some(history.lead_json(&history.leads[at])),
+        );
     }
     for id in touched.leads_gone {
         put("leads", id, None);

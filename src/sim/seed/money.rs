@@ -25,7 +25,9 @@ pub(super) fn rate_number(rate: i64) -> String {
     if rest == 0 {
         return whole.to_string();
     }
-    format!("{whole}.{rest:04}").trim_end_matches('0').to_owned()
+    format!("{whole}.{rest:04}")
+        .trim_end_matches('0')
+        .to_owned()
 }
 
 /// `cents × rate`, rounded half away from zero.
@@ -53,7 +55,11 @@ pub(super) fn usd_rate(currency: &str, day: NaiveDate) -> i64 {
 
 /// Units of `to` per unit of `from`, in ten-thousandths.
 pub(super) fn exchange_rate(from: &str, to: &str, day: NaiveDate) -> i64 {
-    if from == to { ONE } else { usd_rate(from, day) * ONE / usd_rate(to, day) }
+    if from == to {
+        ONE
+    } else {
+        usd_rate(from, day) * ONE / usd_rate(to, day)
+    }
 }
 
 /// Commissions dated from July 2025 on carry the fields of the second generation; invoices became common then too.
@@ -81,7 +87,13 @@ mod tests {
 
     #[test]
     fn money_is_printed_as_zoho_prints_it() {
-        for (cents, text) in [(6_500, "65.0"), (2_070, "20.7"), (-21_329, "-213.29"), (0, "0.0"), (5, "0.05")] {
+        for (cents, text) in [
+            (6_500, "65.0"),
+            (2_070, "20.7"),
+            (-21_329, "-213.29"),
+            (0, "0.0"),
+            (5, "0.05"),
+        ] {
             assert_eq!(decimal(cents), text);
         }
         assert_eq!(rate_number(ONE), "1");

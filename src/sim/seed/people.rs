@@ -6,25 +6,48 @@ use super::catalog::{Country, pick};
 use chrono::NaiveDate;
 
 const FIRST: [&str; 40] = [
-    "Copper", "Amber", "Silver", "Velvet", "Paper", "Lunar", "Northern", "Quiet", "Crimson", "Hollow", "Misty",
-    "Golden", "Wooden", "Cobalt", "Rapid", "Gentle", "Polar", "Sunny", "Hidden", "Ivory", "Marble", "Nimble", "Olive",
-    "Pebble", "Rustic", "Scarlet", "Tidal", "Umber", "Violet", "Windy", "Zesty", "Bright", "Clever", "Dusty", "Elder",
-    "Frosty", "Glass", "Humble", "Indigo", "Jolly",
+    "Copper", "Amber", "Silver", "Velvet", "Paper", "Lunar", "Northern", "Quiet", "Crimson",
+    "Hollow", "Misty", "Golden", "Wooden", "Cobalt", "Rapid", "Gentle", "Polar", "Sunny", "Hidden",
+    "Ivory", "Marble", "Nimble", "Olive", "Pebble", "Rustic", "Scarlet", "Tidal", "Umber",
+    "Violet", "Windy", "Zesty", "Bright", "Clever", "Dusty", "Elder", "Frosty", "Glass", "Humble",
+    "Indigo", "Jolly",
 ];
 const SECOND: [&str; 41] = [
-    "Otter", "Lantern", "Teapot", "Compass", "Meadow", "Falcon", "Anchor", "Biscuit", "Cactus", "Dolphin", "Ember",
-    "Fiddle", "Garden", "Hammock", "Igloo", "Jigsaw", "Kettle", "Lobster", "Magnet", "Noodle", "Orchard", "Pelican",
-    "Quill", "Rocket", "Saddle", "Trumpet", "Umbrella", "Violin", "Walrus", "Yarrow", "Zeppelin", "Acorn", "Bramble",
-    "Candle", "Drum", "Easel", "Feather", "Glacier", "Harbour", "Inkwell", "Juniper",
+    "Otter", "Lantern", "Teapot", "Compass", "Meadow", "Falcon", "Anchor", "Biscuit", "Cactus",
+    "Dolphin", "Ember", "Fiddle", "Garden", "Hammock", "Igloo", "Jigsaw", "Kettle", "Lobster",
+    "Magnet", "Noodle", "Orchard", "Pelican", "Quill", "Rocket", "Saddle", "Trumpet", "Umbrella",
+    "Violin", "Walrus", "Yarrow", "Zeppelin", "Acorn", "Bramble", "Candle", "Drum", "Easel",
+    "Feather", "Glacier", "Harbour", "Inkwell", "Juniper",
 ];
 const PERSONS: [&str; 16] = [
-    "Ada Sample", "Ben Placeholder", "Cleo Fixture", "Dev Example", "Ela Mock", "Finn Invented", "Gia Specimen",
-    "Hal Dummy", "Ida Pretend", "Jon Fictive", "Kim Standin", "Lea Notional", "Max Sketch", "Nia Template",
-    "Oto Imagine", "Pia Draft",
+    "Ada Sample",
+    "Ben Placeholder",
+    "Cleo Fixture",
+    "Dev Example",
+    "Ela Mock",
+    "Finn Invented",
+    "Gia Specimen",
+    "Hal Dummy",
+    "Ida Pretend",
+    "Jon Fictive",
+    "Kim Standin",
+    "Lea Notional",
+    "Max Sketch",
+    "Nia Template",
+    "Oto Imagine",
+    "Pia Draft",
 ];
 const TOWNS: [&str; 10] = [
-    "Sampleton", "Mockburg", "Fixture Falls", "Example City", "Port Placebo", "New Nowhere", "Inventia", "Draftville",
-    "Specimen Springs", "Testford",
+    "Sampleton",
+    "Mockburg",
+    "Fixture Falls",
+    "Example City",
+    "Port Placebo",
+    "New Nowhere",
+    "Inventia",
+    "Draftville",
+    "Specimen Springs",
+    "Testford",
 ];
 
 /// One customer of the partner, in one store.
@@ -45,15 +68,27 @@ pub(super) struct Customer {
 }
 
 /// The `number`-th customer of a store; the names of two stores never meet because the numbers do not.
-pub(super) fn customer(random: &mut fastrand::Rng, number: usize, countries: &[Country]) -> Customer {
+pub(super) fn customer(
+    random: &mut fastrand::Rng,
+    number: usize,
+    countries: &[Country],
+) -> Customer {
     let place = pick(random, countries.iter().map(|country| country.weight));
     let country = &countries[place];
     let person = PERSONS[random.usize(..PERSONS.len())];
     let (first, second) = (FIRST[number % FIRST.len()], SECOND[number % SECOND.len()]);
     let round = number / (FIRST.len() * SECOND.len());
-    let serial = if round == 0 { String::new() } else { format!(" {}", round + 1) };
+    let serial = if round == 0 {
+        String::new()
+    } else {
+        format!(" {}", round + 1)
+    };
     let name = format!("{first} {second}{serial}");
-    let domain = if random.u8(..3) == 0 { "example.com" } else { "example.test" };
+    let domain = if random.u8(..3) == 0 {
+        "example.com"
+    } else {
+        "example.test"
+    };
     let host = name.to_lowercase().replace(' ', "-");
     let org_name = match random.u8(..12) {
         0 => format!("{name} &amp; Partners"),
@@ -62,11 +97,18 @@ pub(super) fn customer(random: &mut fastrand::Rng, number: usize, countries: &[C
         4 => format!("{name} B.V."),
         _ => name.clone(),
     };
-    let company = if random.u8(..10) == 0 { format!("{name} Holding") } else { org_name.clone() };
+    let company = if random.u8(..10) == 0 {
+        format!("{name} Holding")
+    } else {
+        org_name.clone()
+    };
     Customer {
         org_id: (70_000_000_000 + number * 137).to_string(),
         zuid: (60_000_000_000 + number * 211).to_string(),
-        email: format!("{}@{host}.{domain}", person.to_lowercase().replace(' ', ".")),
+        email: format!(
+            "{}@{host}.{domain}",
+            person.to_lowercase().replace(' ', ".")
+        ),
         org_name,
         company,
         country: place,
@@ -86,7 +128,11 @@ fn address(random: &mut fastrand::Rng, country: &Country, person: &str, number: 
         3 => "-".to_owned(),
         _ => format!("{house} Imaginary Lane"),
     };
-    let city = if random.u8(..25) == 0 { "--Select State--" } else { TOWNS[number % TOWNS.len()] };
+    let city = if random.u8(..25) == 0 {
+        "--Select State--"
+    } else {
+        TOWNS[number % TOWNS.len()]
+    };
     let mut object = super::json::Object::new();
     object.text("address", &street);
     object.text("city", city);
@@ -95,6 +141,9 @@ fn address(random: &mut fastrand::Rng, country: &Country, person: &str, number: 
     object.text("country", country.name);
     object.text("phone", &format!("{}{:04}", country.phone, number % 10_000));
     object.text("fax", "-");
-    object.text("main_contact", if random.u8(..3) == 0 { person } else { "-" });
+    object.text(
+        "main_contact",
+        if random.u8(..3) == 0 { person } else { "-" },
+    );
     object.finish()
 }
