@@ -14,11 +14,13 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod db;
+mod demo;
 pub mod failure;
 pub mod files;
 pub mod ingest;
 pub mod model;
 mod screen;
+pub mod sim;
 pub mod status;
 
 use std::io::{IsTerminal, Write};
@@ -125,6 +127,7 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Ingest(arguments) => ingest(session, arguments, out).await,
         Command::Status => status(session, out),
         Command::Rebuild => rebuild(session, out),
+        Command::Simulate(arguments) => simulate(session, &arguments, out),
         _ => anyhow::bail!("not there yet"),
     }
 }
@@ -182,6 +185,27 @@ fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {
         text
     })?;
     Ok(exit)
+}
+
+/// Runs the simulated servers until Ctrl-C, after printing how to reach them.
+fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -> Result<u8> {
+    let running = sim::start(sim::Options {
+        port: arguments.port,
+        seed: arguments.seed,
+        now: session.now(),
+        subscriptions: arguments.subscriptions,
+        transactions: arguments.transactions,
+        commissions: arguments.commissions,
+    })
+    .map_err(|error| {
+        Failure::config(format!("cannot listen on 127.0.0.1:{}: {error:#}", arguments.port))
+            .hint("choose another --port; 0 takes any free one")
+    })?;
+    let connection = running.connection();
+    session.answer(out, &connection, || demo::connection_text(&connection))?;
+    out.flush()?;
+    running.wait();
+    Ok(0)
 }
 
 /// Whether stderr is a person's screen: only then are there colours and progress bars.
