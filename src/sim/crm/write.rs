@@ -5,7 +5,7 @@ use super::super::answer::{Answer, Call, error_object};
 use super::super::switches::CrmSwitches;
 use super::validate::{self, Rules};
 use super::{Crm, CrmRecord, Deleted, Module, Note, someone, time, too_many_requests, unknown_url};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
@@ -69,13 +69,13 @@ impl Crm {
             record.insert("id".to_owned(), json!(id));
         }
         note.records = records.len();
-        if let Err(answer) = self.pay(&mut note, switches, now) {
-            return (answer, note);
-        }
         let keys = match keys_of(&body, &self.modules[at], switches) {
             Ok(keys) => keys,
             Err(answer) => return (answer, note),
         };
+        if let Err(answer) = self.pay(&mut note, switches, now) {
+            return (answer, note);
+        }
         let batch = Batch {
             verb,
             records,
@@ -111,6 +111,13 @@ impl Crm {
             return Err(too_many_requests(switches.too_many_requests, None));
         }
         note.credits = credits;
+        while self
+            .spent
+            .front()
+            .is_some_and(|(at, _)| now - *at >= Duration::hours(24))
+        {
+            self.spent.pop_front();
+        }
         self.spent.push_back((now, credits));
         Ok(())
     }
