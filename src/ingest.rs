@@ -292,8 +292,8 @@ impl<'a> Lister<'a> {
                 page.headers.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
             self.db.save_headers(self.sync_run_id, &serde_json::Value::Object(headers).to_string())?;
         }
-        if page.is_empty() {
-            return Ok(walk.map_or(Step::Next, |walk| walk.after(&[], 0)));
+        if page.is_end {
+            return Ok(Step::Complete);
         }
         let mark = PageMark {
             sync_run_id: self.sync_run_id,

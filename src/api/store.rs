@@ -17,6 +17,8 @@ pub struct StoreApi {
 pub struct Page {
     body: String,
     ranges: Vec<(usize, usize)>,
+    /// 204, an empty body or an empty list: there is nothing more.
+    pub is_end: bool,
     pub headers: Vec<(String, String)>,
 }
 
@@ -27,11 +29,6 @@ impl Page {
 
     pub fn len(&self) -> usize {
         self.ranges.len()
-    }
-
-    /// 204, an empty body or an empty list: the end.
-    pub fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
     }
 }
 
@@ -56,13 +53,16 @@ impl StoreApi {
 
     fn read(&self, kind: Kind, page: u64, answer: &Answer) -> Reading<Page> {
         if answer.status == 204 {
-            return Reading::Good(Page { headers: answer.headers.clone(), ..Page::default() });
+            return Reading::Good(Page { is_end: true, headers: answer.headers.clone(), ..Page::default() });
         }
         if !(200..300).contains(&answer.status) {
             return Reading::Refused(self.client.refusal(&format!("{kind} page {page}"), answer));
         }
         match split(&answer.body) {
-            Ok(Split::Records(body, ranges)) => Reading::Good(Page { body, ranges, headers: answer.headers.clone() }),
+            Ok(Split::Records(body, ranges)) => {
+                Reading::Good(Page { body, ranges, is_end: false, headers: answer.headers.clone() })
+            }
+            Ok(Split::End) => Reading::Good(Page { is_end: true, headers: answer.headers.clone(), ..Page::default() }),
             Ok(Split::NotAList) if is_throttle_text(&answer.body) => Reading::Throttled,
             Ok(Split::NotAList) => {
                 Reading::Refused(self.client.refusal(&format!("{kind} page {page} is not a list of records"), answer))
@@ -72,8 +72,11 @@ impl StoreApi {
     }
 }
 
+/// What a body holds.
 enum Split {
     Records(String, Vec<(usize, usize)>),
+    /// An empty body or an empty list.
+    End,
     NotAList,
 }
 
@@ -81,19 +84,30 @@ enum Split {
 fn split(body: &[u8]) -> Result<Split, String> {
     let text = std::str::from_utf8(body).map_err(|error| format!("the answer is not UTF-8 ({error})"))?;
     if text.trim().is_empty() {
-        return Ok(Split::Records(String::new(), Vec::new()));
+        return Ok(Split::End);
     }
-    let whole: &RawValue =
-        serde_json::from_str(text).map_err(|error| format!("the answer is not complete JSON ({error})"))?;
+    let whole: &RawValue = serde_json::from_str(text).map_err(incomplete)?;
     let records = match Scalar::of(whole) {
-        Scalar::Array(array) => Some(items(array)?),
-        Scalar::Object(object) => wrapped(object)?,
-        Scalar::Null => Some(Vec::new()),
-        _ => None,
+        Scalar::Array(array) => items(array)?,
+        Scalar::Null => return Ok(Split::End),
+        Scalar::Object(object) => {
+            let Members(members) = serde_json::from_str(object).map_err(incomplete)?;
+            let wrapped = members.iter().find(|(_, value)| matches!(Scalar::of(value), Scalar::Array(_)));
+            match wrapped {
+                Some((_, array)) => items(array.get())?,
+                None if members.iter().all(|(key, _)| is_number(key)) && !members.is_empty() => {
+                    members.into_iter().map(|(_, record)| record).collect()
+                }
+                // an object without members may stand for a list without records: no error, and no documented end
+                None if members.is_empty() => return Ok(Split::Records(String::new(), Vec::new())),
+                None => return Ok(Split::NotAList),
+            }
+        }
+        _ => return Ok(Split::NotAList),
     };
-    let Some(records) = records else {
-        return Ok(Split::NotAList);
-    };
+    if records.is_empty() {
+        return Ok(Split::End);
+    }
     let start = text.as_ptr() as usize;
     let ranges = records
         .into_iter()
@@ -105,24 +119,16 @@ fn split(body: &[u8]) -> Result<Split, String> {
     Ok(Split::Records(text.to_owned(), ranges))
 }
 
-fn items(array: &str) -> Result<Vec<&RawValue>, String> {
-    serde_json::from_str(array).map_err(|error| format!("the answer is not complete JSON ({error})"))
+fn incomplete(error: serde_json::Error) -> String {
+    format!("the answer is not complete JSON ({error})")
 }
 
-/// An object that stands for a list: the first array in it, or records under the keys 0, 1, 2, …
-fn wrapped(object: &str) -> Result<Option<Vec<&RawValue>>, String> {
-    let Members(members) =
-        serde_json::from_str(object).map_err(|error| format!("the answer is not complete JSON ({error})"))?;
-    if !members.is_empty()
-        && members.iter().all(|(key, _)| key.bytes().all(|byte| byte.is_ascii_digit()) && !key.is_empty())
-    {
-        return Ok(Some(members.into_iter().map(|(_, record)| record).collect()));
-    }
-    members
-        .iter()
-        .find(|(_, value)| matches!(Scalar::of(value), Scalar::Array(_)))
-        .map(|(_, array)| items(array.get()))
-        .transpose()
+fn is_number(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn items(array: &str) -> Result<Vec<&RawValue>, String> {
+    serde_json::from_str(array).map_err(incomplete)
 }
 
 #[cfg(test)]
@@ -145,14 +151,14 @@ mod tests {
         assert_eq!(records(r#"{"count":2,"subscriptions":[{"id": 1},{"id":2}]}"#), two);
         assert_eq!(records(r#"{"0":{"id": 1},"1":{"id":2}}"#), two);
         for end in ["", " \n", "[]", "null", r#"{"data":[]}"#] {
-            assert_eq!(records(end), Some(vec![]), "{end:?}");
+            assert!(matches!(split(end.as_bytes()), Ok(Split::End)), "{end:?}");
         }
+        assert_eq!(records("{}"), Some(vec![]), "no records, and no documented end");
     }
 
     #[test]
     fn anything_else_is_no_list() {
         assert!(matches!(split(br#"{"error":"Access Denied"}"#), Ok(Split::NotAList)));
-        assert!(matches!(split(b"{}"), Ok(Split::NotAList)));
         assert!(matches!(split(b"7"), Ok(Split::NotAList)));
         assert!(split(br#"[{"id":1},{"id"#).is_err());
         assert!(split(b"[\xff]").is_err());

@@ -34,9 +34,6 @@ pub struct Walk {
 impl Walk {
     /// Judges a page by its ids and by how many of them this walk had not seen.
     pub fn after(&mut self, ids: &[String], new_ids: usize) -> Step {
-        if ids.is_empty() {
-            return Step::Complete;
-        }
         if self.pages == 0 {
             self.first_page = ids.to_vec();
         }
@@ -214,7 +211,6 @@ mod tests {
         let mut walk = Walk::default();
         assert_eq!(walk.after(&ids(0..200), 200), Step::Next);
         assert_eq!(walk.after(&ids(200..257), 57), Step::Next);
-        assert_eq!(walk.after(&[], 0), Step::Complete);
     }
 
     #[test]
@@ -236,8 +232,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_first_page_is_a_complete_empty_list() {
-        assert_eq!(Walk::default().after(&[], 0), Step::Complete);
+    fn an_object_without_records_is_a_page_without_a_new_id() {
+        assert_eq!(Walk::default().after(&[], 0), Step::Prove);
+        let mut walk = Walk::default();
+        walk.after(&ids(0..200), 200);
+        walk.after(&ids(200..257), 57);
+        assert_eq!(walk.after(&[], 0), Step::Complete);
     }
 
     #[test]

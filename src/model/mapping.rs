@@ -10,10 +10,11 @@ use chrono::DateTime;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::value::RawValue;
 
+use crate::model::columns::ADDON_COLUMNS;
 use crate::model::instant::{format_instant, parse_day};
 use crate::model::json::{Members, Scalar};
 use crate::model::money;
-use crate::model::tables::{ADDON_COLUMNS, Column, Source, Table, ValueType};
+use crate::model::tables::{Column, Source, Table, ValueType};
 use crate::model::{Kind, Value};
 
 /// At most this many unknown fields of one record are reported: a payload with a million of them must not fill the

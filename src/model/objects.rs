@@ -2,8 +2,9 @@
 //! the mirror's other objects. A test holds it against the real schema.
 
 use crate::model::Kind;
+use crate::model::columns::ADDON_COLUMNS;
 use crate::model::json::sha256_hex;
-use crate::model::tables::{ADDON_COLUMNS, Column, Source, Table, ValueType};
+use crate::model::tables::{Column, Source, Table, ValueType};
 
 /// One column of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
