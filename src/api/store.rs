@@ -1,6 +1,8 @@
 //! The Partner Store: one page of one kind per request (store contract §2, §3). The body is documented as a bare array;
 //! an object that wraps one array, or numbers its records, is read too.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use crate::api::Error;
@@ -58,7 +60,7 @@ impl StoreApi {
         if !(200..300).contains(&answer.status) {
             return Reading::Refused(self.client.refusal(&format!("{kind} page {page}"), answer));
         }
-        match split(&answer.body) {
+        match split(kind.name(), &answer.body) {
             Ok(Split::Records(body, ranges)) => {
                 Reading::Good(Page { body, ranges, is_end: false, headers: answer.headers.clone() })
             }
@@ -81,7 +83,7 @@ enum Split {
 }
 
 /// Cuts a body into the slices of its records. The error is for text that is no JSON.
-fn split(body: &[u8]) -> Result<Split, String> {
+fn split(kind: &str, body: &[u8]) -> Result<Split, String> {
     let text = std::str::from_utf8(body).map_err(|error| format!("the answer is not UTF-8 ({error})"))?;
     if text.trim().is_empty() {
         return Ok(Split::End);
@@ -92,8 +94,13 @@ fn split(body: &[u8]) -> Result<Split, String> {
         Scalar::Null => return Ok(Split::End),
         Scalar::Object(object) => {
             let Members(members) = serde_json::from_str(object).map_err(incomplete)?;
-            let wrapped = members.iter().find(|(_, value)| matches!(Scalar::of(value), Scalar::Array(_)));
-            match wrapped {
+            if is_error(&members) {
+                return Ok(Split::NotAList);
+            }
+            let array = |wanted: &dyn Fn(&str) -> bool| {
+                members.iter().find(|(key, value)| wanted(key) && matches!(Scalar::of(value), Scalar::Array(_)))
+            };
+            match array(&|key| key == kind).or_else(|| array(&|key| key == "data")).or_else(|| array(&|_| true)) {
                 Some((_, array)) => items(array.get())?,
                 None if members.iter().all(|(key, _)| is_number(key)) && !members.is_empty() => {
                     members.into_iter().map(|(_, record)| record).collect()
@@ -119,6 +126,18 @@ fn split(body: &[u8]) -> Result<Split, String> {
     Ok(Split::Records(text.to_owned(), ranges))
 }
 
+/// Zoho's services say no in an object with an error or a code, sometimes with status 200 and an empty list beside it:
+/// that must never pass for the end of a list.
+fn is_error(members: &[(Cow<'_, str>, &RawValue)]) -> bool {
+    members.iter().any(|(key, value)| match (key.as_ref(), Scalar::of(value)) {
+        ("error" | "error_description" | "errorCode", value) => !matches!(value, Scalar::Null),
+        ("status" | "result", Scalar::Text(status)) => matches!(status.as_ref(), "error" | "failure"),
+        ("code", Scalar::Text(code)) => !matches!(code.as_ref(), "0" | "SUCCESS"),
+        ("code", Scalar::Number(code)) => code != "0",
+        _ => false,
+    })
+}
+
 fn incomplete(error: serde_json::Error) -> String {
     format!("the answer is not complete JSON ({error})")
 }
@@ -136,7 +155,7 @@ mod tests {
     use super::*;
 
     fn records(body: &str) -> Option<Vec<String>> {
-        match split(body.as_bytes()) {
+        match split("subscriptions", body.as_bytes()) {
             Ok(Split::Records(body, ranges)) => {
                 Some(ranges.iter().map(|(start, end)| body[*start..*end].to_owned()).collect())
             }
@@ -151,16 +170,21 @@ mod tests {
         assert_eq!(records(r#"{"count":2,"subscriptions":[{"id": 1},{"id":2}]}"#), two);
         assert_eq!(records(r#"{"0":{"id": 1},"1":{"id":2}}"#), two);
         for end in ["", " \n", "[]", "null", r#"{"data":[]}"#] {
-            assert!(matches!(split(end.as_bytes()), Ok(Split::End)), "{end:?}");
+            assert!(matches!(split("subscriptions", end.as_bytes()), Ok(Split::End)), "{end:?}");
         }
         assert_eq!(records("{}"), Some(vec![]), "no records, and no documented end");
     }
 
     #[test]
     fn anything_else_is_no_list() {
-        assert!(matches!(split(br#"{"error":"Access Denied"}"#), Ok(Split::NotAList)));
-        assert!(matches!(split(b"7"), Ok(Split::NotAList)));
-        assert!(split(br#"[{"id":1},{"id"#).is_err());
-        assert!(split(b"[\xff]").is_err());
+        assert!(matches!(split("subscriptions", br#"{"error":"Access Denied"}"#), Ok(Split::NotAList)));
+        assert!(matches!(split("subscriptions", b"7"), Ok(Split::NotAList)));
+        assert!(matches!(
+            split("subscriptions", br#"{"code":429,"error":"TOO_MANY_REQUESTS","details":[]}"#),
+            Ok(Split::NotAList)
+        ));
+        assert!(matches!(split("subscriptions", br#"{"code":"INVALID_DATA","details":[]}"#), Ok(Split::NotAList)));
+        assert!(split("subscriptions", br#"[{"id":1},{"id"#).is_err());
+        assert!(split("subscriptions", b"[\xff]").is_err());
     }
 }
