@@ -14,12 +14,13 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod db;
-mod demo;
+pub mod demo;
+pub mod explain;
 pub mod failure;
 pub mod files;
 pub mod ingest;
 pub mod model;
-mod screen;
+pub mod screen;
 pub mod sim;
 pub mod status;
 
@@ -75,6 +76,12 @@ impl Session {
         Ok(())
     }
 
+    /// The stores named (all when none is), each with its client or why it has none.
+    fn sources(&self, names: &[String]) -> Result<Vec<ingest::Source<'_>>> {
+        let stores = self.config.stores_named(names)?;
+        Ok(stores.into_iter().map(|store| ingest::Source { store, api: self.store_client(store) }).collect())
+    }
+
     fn store_client(&self, store: &StoreConfig) -> Result<StoreApi, Failure> {
         let secrets = SecretStore::new(self.config.paths.credentials.clone());
         let credentials = secrets.store(&store.store_id).map_err(|error| Failure::of(&error))?;
@@ -125,7 +132,9 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
 async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> Result<u8> {
     match command {
         Command::Ingest(arguments) => ingest(session, arguments, out).await,
-        Command::Status => status(session, out),
+        Command::Status { max_age } => status(session, max_age, out),
+        Command::Verify { kinds: names, stores } => verify(session, &names, &stores, out).await,
+        Command::Explain { kind, id } => explain(session, &kind, &id, out),
         Command::Rebuild => rebuild(session, out),
         Command::Simulate(arguments) => simulate(session, &arguments, out),
         _ => anyhow::bail!("not there yet"),
@@ -138,6 +147,7 @@ fn kinds(names: &[String]) -> Result<Vec<Kind>> {
 
 async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) -> Result<u8> {
     let options = ingest::Options {
+        purpose: ingest::Purpose::Ingest,
         kinds: kinds(&arguments.kinds)?,
         resume: !arguments.no_resume,
         accept_removals: arguments.accept_removals,
@@ -148,17 +158,37 @@ async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) 
 }
 
 async fn run_ingest(session: &Session, names: &[String], options: &ingest::Options) -> Result<ingest::Summary> {
-    let stores = session.config.stores_named(names)?;
+    let sources = session.sources(names)?;
     let db = Db::open(&session.config.paths.database)?;
-    let sources: Vec<ingest::Source> =
-        stores.into_iter().map(|store| ingest::Source { store, api: session.store_client(store) }).collect();
     ingest::run(&db, &sources, options, &|| session.now()).await
 }
 
-fn status(session: &Session, out: &mut dyn Write) -> Result<u8> {
-    let status = status::read(&session.config)?;
-    session.answer(out, &status.json(), || status.text())?;
+async fn verify(session: &Session, names: &[String], stores: &[String], out: &mut dyn Write) -> Result<u8> {
+    let options = ingest::Options {
+        purpose: ingest::Purpose::Verify,
+        kinds: kinds(names)?,
+        resume: false,
+        accept_removals: false,
+    };
+    let sources = session.sources(stores)?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    let summary = ingest::VerifySummary(ingest::run(&db, &sources, &options, &|| session.now()).await?);
+    session.answer(out, &summary.json(), || summary.text())?;
+    Ok(summary.exit())
+}
+
+fn explain(session: &Session, kind: &str, id: &str, out: &mut dyn Write) -> Result<u8> {
+    let kind = kind.parse().map_err(Failure::config)?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    let explanation = explain::read(&db, kind, id)?;
+    session.answer(out, &explanation.json(), || explanation.text())?;
     Ok(0)
+}
+
+fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Result<u8> {
+    let status = status::read(&session.config, session.now(), max_age)?;
+    session.answer(out, &status.json(), || status.text())?;
+    Ok(status.exit())
 }
 
 fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {

@@ -170,9 +170,9 @@ impl Bench {
     }
 
     /// Changes how the store `us` behaves.
-    pub fn switch(&self, patch: Value) {
+    pub fn switch(&self, patch: &Value) {
         self.sim.with(|world| {
-            world.switches.merge(&serde_json::json!({ "stores": { "us": patch } })).expect("a known switch")
+            world.switches.merge(&serde_json::json!({ "stores": { "us": patch } })).expect("a known switch");
         });
     }
 }

@@ -1,9 +1,7 @@
 //! What a declared column and a declared kind are made of. The declarations themselves stand in `columns.rs`.
 
 use crate::model::Kind;
-use crate::model::mapping::{
-    Draft, FieldError, derive_commission, derive_lead, derive_subscription, derive_transaction,
-};
+use crate::model::mapping::{Draft, FieldError};
 
 /// How a JSON value becomes a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
