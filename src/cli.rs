@@ -95,10 +95,10 @@ pub enum Command {
         #[arg(value_name = "[STORE:]ID")]
         id: String,
     },
-    /// Look for what is broken; with --first-contact, learn how the stores page
+    /// Learn how the stores page and what they send, ready to paste into a report
     Doctor {
         /// Print what each store does with pages, headers and unknown fields, without personal data
-        #[arg(long)]
+        #[arg(long, required = true)]
         first_contact: bool,
         /// Only these stores
         #[arg(long = "store", value_name = "NAME", num_args = 1..)]

@@ -20,6 +20,7 @@ use crate::failure::{Code, Failure};
 use crate::ingest::walk::{Proof, Seen, Step, Walk};
 use crate::model::Kind;
 use crate::model::instant::{format_instant, parse_instant};
+use crate::progress::{Line, Progress};
 
 pub use summary::{Listing, Outcome, Summary};
 pub use verify::VerifySummary;
@@ -65,10 +66,11 @@ pub async fn run(
     db: &Db,
     sources: &[Source<'_>],
     options: &Options,
+    progress: &Progress,
     clock: &dyn Fn() -> DateTime<Utc>,
 ) -> Result<Summary> {
     let started_at = format_instant(clock());
-    let stores = sources.iter().map(|source| ingest_store(db, source, options, clock));
+    let stores = sources.iter().map(|source| ingest_store(db, source, options, progress, clock));
     let mut listings = Vec::new();
     for result in join_all(stores).await {
         listings.extend(result?);
@@ -80,6 +82,7 @@ async fn ingest_store(
     db: &Db,
     source: &Source<'_>,
     options: &Options,
+    progress: &Progress,
     clock: &dyn Fn() -> DateTime<Utc>,
 ) -> Result<Vec<Listing>> {
     let store = source.store;
@@ -92,7 +95,10 @@ async fn ingest_store(
     let mut stopped: Option<Failure> = source.api.as_ref().err().cloned();
     for kind in kinds {
         let listing = match (&source.api, &stopped) {
-            (Ok(api), None) => Lister::new(db, api, store, kind, options, clock).run().await?,
+            (Ok(api), None) => {
+                let line = progress.line(&format!("{} {kind}", store.store_id));
+                Lister::new(db, api, store, kind, options, line, clock).run().await?
+            }
             (_, Some(failure)) => skip(writes.then_some(db), store, kind, failure, listings.is_empty(), clock)?,
             (Err(_), None) => unreachable!("a store without a client is stopped from the start"),
         };
@@ -136,6 +142,7 @@ struct Lister<'a> {
     store: &'a StoreConfig,
     kind: Kind,
     options: &'a Options,
+    line: Line,
     clock: &'a dyn Fn() -> DateTime<Utc>,
     sync_run_id: i64,
     /// The instant everything of this listing is dated with: when it began.
@@ -152,6 +159,7 @@ impl<'a> Lister<'a> {
         store: &'a StoreConfig,
         kind: Kind,
         options: &'a Options,
+        line: Line,
         clock: &'a dyn Fn() -> DateTime<Utc>,
     ) -> Self {
         Self {
@@ -160,6 +168,7 @@ impl<'a> Lister<'a> {
             store,
             kind,
             options,
+            line,
             clock,
             sync_run_id: 0,
             listed_at: format_instant(clock()),
@@ -316,6 +325,7 @@ impl<'a> Lister<'a> {
         }
         let saved = self.take(number, page_number, per_page, page)?;
         self.listing.borrow_mut().pages += 1;
+        self.line.page(saved.len());
         let (ids, new_ids) = self.seen.borrow_mut().note(number, &saved);
         Ok(walk.map_or(Step::Next, |walk| walk.after(&ids, new_ids)))
     }

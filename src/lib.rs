@@ -13,6 +13,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod contact;
 pub mod db;
 pub mod demo;
 pub mod explain;
@@ -20,6 +21,7 @@ pub mod failure;
 pub mod files;
 pub mod ingest;
 pub mod model;
+pub mod progress;
 pub mod screen;
 pub mod sim;
 pub mod status;
@@ -38,6 +40,7 @@ use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
 use crate::model::instant::parse_instant;
+use crate::progress::Progress;
 
 /// What every command has at hand.
 struct Session {
@@ -46,6 +49,7 @@ struct Session {
     quiet: bool,
     /// Fixed by `--now`, else the clock.
     now: Option<DateTime<Utc>>,
+    progress: Progress,
     talk: Talk,
 }
 
@@ -59,7 +63,10 @@ impl Session {
         };
         let flags = PathFlags { config: global.config, db: global.db, queries: global.queries };
         let config = Config::load(flags)?;
-        Ok(Self { config, json: global.json, quiet: global.quiet, now, talk: talk(global.quiet) })
+        let progress = Progress::new(is_screen(), global.quiet);
+        let speaker = progress.clone();
+        let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
+        Ok(Self { config, json: global.json, quiet: global.quiet, now, progress, talk })
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -102,15 +109,6 @@ impl Session {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "talk is what stderr is for")]
-fn talk(quiet: bool) -> Talk {
-    Rc::new(move |message: &str| {
-        if !quiet {
-            eprintln!("{message}");
-        }
-    })
-}
-
 /// Runs a command; data goes to `out`, talk to stderr.
 ///
 /// # Errors
@@ -135,6 +133,7 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Status { max_age } => status(session, max_age, out),
         Command::Verify { kinds: names, stores } => verify(session, &names, &stores, out).await,
         Command::Explain { kind, id } => explain(session, &kind, &id, out),
+        Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
         Command::Rebuild => rebuild(session, out),
         Command::Simulate(arguments) => simulate(session, &arguments, out),
         _ => anyhow::bail!("not there yet"),
@@ -160,7 +159,7 @@ async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) 
 async fn run_ingest(session: &Session, names: &[String], options: &ingest::Options) -> Result<ingest::Summary> {
     let sources = session.sources(names)?;
     let db = Db::open(&session.config.paths.database)?;
-    ingest::run(&db, &sources, options, &|| session.now()).await
+    ingest::run(&db, &sources, options, &session.progress, &|| session.now()).await
 }
 
 async fn verify(session: &Session, names: &[String], stores: &[String], out: &mut dyn Write) -> Result<u8> {
@@ -172,7 +171,8 @@ async fn verify(session: &Session, names: &[String], stores: &[String], out: &mu
     };
     let sources = session.sources(stores)?;
     let db = Db::open_reader(&session.config.paths.database)?;
-    let summary = ingest::VerifySummary(ingest::run(&db, &sources, &options, &|| session.now()).await?);
+    let summary =
+        ingest::VerifySummary(ingest::run(&db, &sources, &options, &session.progress, &|| session.now()).await?);
     session.answer(out, &summary.json(), || summary.text())?;
     Ok(summary.exit())
 }
@@ -183,6 +183,12 @@ fn explain(session: &Session, kind: &str, id: &str, out: &mut dyn Write) -> Resu
     let explanation = explain::read(&db, kind, id)?;
     session.answer(out, &explanation.json(), || explanation.text())?;
     Ok(0)
+}
+
+async fn doctor(session: &Session, stores: &[String], out: &mut dyn Write) -> Result<u8> {
+    let contacts = contact::first_contact(&session.sources(stores)?).await?;
+    session.answer(out, &contact::json(&contacts), || contact::text(&contacts))?;
+    Ok(contact::exit(&contacts))
 }
 
 fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Result<u8> {
@@ -239,6 +245,6 @@ fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -
 }
 
 /// Whether stderr is a person's screen: only then are there colours and progress bars.
-pub fn is_screen() -> bool {
+fn is_screen() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
