@@ -1,1 +1,214 @@
-//! stub
+//! storemirror: a local-first mirror of the Zoho Partner Store.
+//!
+//! ```text
+//! main → lib → ingest  → api (store)  ─┐
+//!            → push    → api (crm)    ─┤→ model
+//!            → report  → db           ─┘
+//!            → sim     (the simulated servers)
+//! ```
+//!
+//! Ingest and push meet only in the database; `api` and `db` rest on `model` and never name each other. This file
+//! builds what the commands need (configuration, database, clients), reads the clock and dispatches.
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod db;
+mod demo;
+pub mod failure;
+pub mod files;
+pub mod ingest;
+pub mod model;
+mod screen;
+pub mod sim;
+pub mod status;
+
+use std::io::{IsTerminal, Write};
+use std::rc::Rc;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
+
+use crate::api::client::Talk;
+use crate::api::{Client, Connection, StoreApi};
+use crate::cli::{Cli, Command, Global};
+use crate::config::{Config, PathFlags, SecretStore, StoreConfig};
+use crate::db::Db;
+use crate::failure::{Code, Failure};
+use crate::model::Kind;
+use crate::model::instant::parse_instant;
+
+/// What every command has at hand.
+struct Session {
+    config: Config,
+    json: bool,
+    quiet: bool,
+    /// Fixed by `--now`, else the clock.
+    now: Option<DateTime<Utc>>,
+    talk: Talk,
+}
+
+impl Session {
+    fn new(global: Global) -> Result<Self> {
+        let now = match &global.now {
+            Some(text) => Some(parse_instant(text).ok_or_else(|| {
+                Failure::config(format!("--now {text:?} is not an instant such as 2026-03-01T06:00:00Z"))
+            })?),
+            None => None,
+        };
+        let flags = PathFlags { config: global.config, db: global.db, queries: global.queries };
+        let config = Config::load(flags)?;
+        Ok(Self { config, json: global.json, quiet: global.quiet, now, talk: talk(global.quiet) })
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.now.unwrap_or_else(Utc::now)
+    }
+
+    /// Prints a command's answer: its JSON, or its text unless `--quiet`.
+    fn answer(&self, out: &mut dyn Write, json: &serde_json::Value, text: impl FnOnce() -> String) -> Result<()> {
+        if self.json {
+            writeln!(out, "{json}")?;
+        } else if !self.quiet {
+            writeln!(out, "{}", text())?;
+        }
+        Ok(())
+    }
+
+    fn store_client(&self, store: &StoreConfig) -> Result<StoreApi, Failure> {
+        let secrets = SecretStore::new(self.config.paths.credentials.clone());
+        let credentials = secrets.store(&store.store_id).map_err(|error| Failure::of(&error))?;
+        let connection = Connection {
+            name: format!("store {}", store.store_id),
+            connect_command: format!("connect store {}", store.store_id),
+            api_url: store.api_url.clone(),
+            accounts_url: store.accounts_url.clone(),
+            client_id: store.client_id.clone(),
+            credentials,
+            requests_per_minute: Some(store.requests_per_minute),
+            throttle_wait_seconds: store.throttle_wait_seconds,
+            timeout_seconds: store.timeout_seconds,
+            state: &self.config.paths.state,
+        };
+        let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Store))?;
+        Ok(StoreApi::new(client))
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "talk is what stderr is for")]
+fn talk(quiet: bool) -> Talk {
+    Rc::new(move |message: &str| {
+        if !quiet {
+            eprintln!("{message}");
+        }
+    })
+}
+
+/// Runs a command; data goes to `out`, talk to stderr.
+///
+/// # Errors
+/// Whatever stopped it; [`Failure::of`] tells the exit code.
+pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
+    let session = Session::new(cli.global)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        tokio::select! {
+            result = dispatch(&session, cli.command, out) => result,
+            _ = tokio::signal::ctrl_c() => {
+                Err(Failure::new(Code::Interrupted, "interrupted").hint("everything received is saved; the same command goes on from there").into())
+            }
+        }
+    })
+}
+
+async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> Result<u8> {
+    match command {
+        Command::Ingest(arguments) => ingest(session, arguments, out).await,
+        Command::Status => status(session, out),
+        Command::Rebuild => rebuild(session, out),
+        Command::Simulate(arguments) => simulate(session, &arguments, out),
+        _ => anyhow::bail!("not there yet"),
+    }
+}
+
+fn kinds(names: &[String]) -> Result<Vec<Kind>> {
+    names.iter().map(|name| name.parse().map_err(|message: String| Failure::config(message).into())).collect()
+}
+
+async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) -> Result<u8> {
+    let options = ingest::Options {
+        kinds: kinds(&arguments.kinds)?,
+        resume: !arguments.no_resume,
+        accept_removals: arguments.accept_removals,
+    };
+    let summary = run_ingest(session, &arguments.stores, &options).await?;
+    session.answer(out, &summary.json(), || summary.text())?;
+    Ok(summary.exit())
+}
+
+async fn run_ingest(session: &Session, names: &[String], options: &ingest::Options) -> Result<ingest::Summary> {
+    let stores = session.config.stores_named(names)?;
+    let db = Db::open(&session.config.paths.database)?;
+    let sources: Vec<ingest::Source> =
+        stores.into_iter().map(|store| ingest::Source { store, api: session.store_client(store) }).collect();
+    ingest::run(&db, &sources, options, &|| session.now()).await
+}
+
+fn status(session: &Session, out: &mut dyn Write) -> Result<u8> {
+    let status = status::read(&session.config)?;
+    session.answer(out, &status.json(), || status.text())?;
+    Ok(0)
+}
+
+fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {
+    if !session.config.paths.database.exists() {
+        Db::open_reader(&session.config.paths.database)?;
+    }
+    let summary = Db::open(&session.config.paths.database)?.rebuild()?;
+    let exit = 3 * u8::from(summary.quarantined > 0);
+    let json = serde_json::json!({
+        "command": "rebuild", "exit": exit, "records": summary.records, "quarantined": summary.quarantined,
+        "changed": summary.changed.iter().map(|(table, (before, after))| {
+            serde_json::json!({ "table": table, "rows_before": before, "rows_after": after })
+        }).collect::<Vec<_>>(),
+        "error": null,
+    });
+    session.answer(out, &json, || {
+        let mut text = format!("rebuilt {} records from their payloads", summary.records);
+        for (table, (before, after)) in &summary.changed {
+            text.push_str(&format!("\n{table}: {before} rows replaced by {after}"));
+        }
+        if summary.changed.is_empty() {
+            text.push_str("; nothing changed");
+        }
+        text
+    })?;
+    Ok(exit)
+}
+
+/// Runs the simulated servers until Ctrl-C, after printing how to reach them.
+fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -> Result<u8> {
+    let running = sim::start(sim::Options {
+        port: arguments.port,
+        seed: arguments.seed,
+        now: session.now(),
+        subscriptions: arguments.subscriptions,
+        transactions: arguments.transactions,
+        commissions: arguments.commissions,
+    })
+    .map_err(|error| {
+        Failure::config(format!("cannot listen on 127.0.0.1:{}: {error:#}", arguments.port))
+            .hint("choose another --port; 0 takes any free one")
+    })?;
+    let connection = running.connection();
+    session.answer(out, &connection, || demo::connection_text(&connection))?;
+    out.flush()?;
+    running.wait();
+    Ok(0)
+}
+
+/// Whether stderr is a person's screen: only then are there colours and progress bars.
+pub fn is_screen() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}

@@ -1,0 +1,191 @@
+//! Access tokens: minted from a refresh token, cached in the state folder, shared between processes. One process mints
+//! at a time (a lock file per connection), because Zoho gives ten tokens per ten minutes and the sixteenth kills the
+//! first (store contract §10). HTTP 200 with an `error` is an error.
+
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::api::Error;
+use crate::api::client::{read_body, transport_error};
+use crate::api::retry::Fault;
+use crate::config::Credentials;
+use crate::files::write_atomically;
+use crate::model::json::sha256_hex;
+
+/// A token is not used in its last minute: it might expire on the way.
+const EXPIRY_MARGIN_SECONDS: u64 = 60;
+/// What Zoho's tokens live when the reply does not say (one hour).
+const DEFAULT_LIFE_SECONDS: u64 = 3600;
+/// How often a waiting process looks whether another has finished minting.
+const LOCK_POLL: Duration = Duration::from_millis(50);
+/// A token reply is a few hundred bytes.
+const REPLY_LIMIT_BYTES: usize = 64 * 1024;
+
+pub struct TokenSource {
+    accounts_url: Url,
+    client_id: String,
+    credentials: Credentials,
+    /// What to call this connection in messages, and the command that renews it.
+    name: String,
+    hint: String,
+    cache: PathBuf,
+    current: RefCell<Option<Token>>,
+}
+
+#[derive(Clone)]
+struct Token {
+    secret: SecretString,
+    expires_at: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    access_token: String,
+    expires_at: u64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Reply {
+    access_token: Option<String>,
+    expires_in: Option<u64>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+/// Why a token could not be had: for good, or for now.
+pub enum MintError {
+    Final(Error),
+    Retry(Fault, String),
+}
+
+impl TokenSource {
+    pub fn new(
+        accounts_url: Url,
+        client_id: String,
+        credentials: Credentials,
+        name: String,
+        hint: String,
+        state: &std::path::Path,
+    ) -> Self {
+        let identity = format!("{accounts_url}\n{client_id}\n{}", credentials.refresh_token.expose_secret());
+        let cache = state.join(format!("token-{}.json", &sha256_hex(identity.as_bytes())[..16]));
+        Self { accounts_url, client_id, credentials, name, hint, cache, current: RefCell::new(None) }
+    }
+
+    /// A valid token: the one in memory, the one on disk, or a new one. `refused` is a token the server did not accept.
+    pub async fn get(&self, http: &reqwest::Client, refused: Option<&SecretString>) -> Result<SecretString, MintError> {
+        let usable = |token: &Token| token.expires_at > now() + EXPIRY_MARGIN_SECONDS && !same(refused, &token.secret);
+        if let Some(token) = self.current.borrow().as_ref().filter(|token| usable(token)) {
+            return Ok(token.secret.clone());
+        }
+        let lock = self.lock().await?;
+        let token = match self.load().filter(usable) {
+            Some(token) => token,
+            None => self.mint(http).await?,
+        };
+        drop(lock);
+        let secret = token.secret.clone();
+        *self.current.borrow_mut() = Some(token);
+        Ok(secret)
+    }
+
+    async fn lock(&self) -> Result<File, MintError> {
+        let cannot = |error: std::io::Error| {
+            MintError::Final(Error::Network(format!("cannot use the token cache {}: {error}", self.cache.display())))
+        };
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(self.cache.with_extension("lock")).map_err(cannot)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(LOCK_POLL).await,
+                Err(std::fs::TryLockError::Error(error)) => return Err(cannot(error)),
+            }
+        }
+    }
+
+    fn load(&self) -> Option<Token> {
+        let text = std::fs::read_to_string(&self.cache).ok()?;
+        let stored: Stored = serde_json::from_str(&text).ok()?;
+        Some(Token { secret: stored.access_token.into(), expires_at: stored.expires_at })
+    }
+
+    fn save(&self, token: &Token) -> std::io::Result<()> {
+        let stored = Stored { access_token: token.secret.expose_secret().to_owned(), expires_at: token.expires_at };
+        write_atomically(&self.cache, &serde_json::to_vec(&stored)?, true)
+    }
+
+    async fn mint(&self, http: &reqwest::Client) -> Result<Token, MintError> {
+        let reply = self.ask(http).await?;
+        let Some(access_token) = reply.access_token else {
+            return Err(self.refused(&reply));
+        };
+        let life = reply.expires_in.unwrap_or(DEFAULT_LIFE_SECONDS);
+        let token = Token { secret: access_token.into(), expires_at: now() + life.max(EXPIRY_MARGIN_SECONDS + 1) };
+        self.save(&token).map_err(|error| {
+            MintError::Final(Error::Network(format!("cannot write the token cache {}: {error}", self.cache.display())))
+        })?;
+        Ok(token)
+    }
+
+    async fn ask(&self, http: &reqwest::Client) -> Result<Reply, MintError> {
+        let url = format!("{}/oauth/v2/token", self.accounts_url.as_str().trim_end_matches('/'));
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", &self.client_id),
+            ("client_secret", self.credentials.client_secret.expose_secret()),
+            ("refresh_token", self.credentials.refresh_token.expose_secret()),
+        ];
+        let broken =
+            |message: String| MintError::Retry(Fault::Broken, format!("{}: token request: {message}", self.name));
+        let response = http.post(url).form(&form).send().await.map_err(|error| broken(transport_error(&error)))?;
+        let status = response.status().as_u16();
+        let body = read_body(response, REPLY_LIMIT_BYTES).await.map_err(broken)?;
+        if status >= 500 {
+            return Err(broken(format!("HTTP {status}")));
+        }
+        let reply: Reply = match serde_json::from_slice(&body) {
+            Ok(reply) => reply,
+            Err(_) if status == 429 => Reply { error: Some("Access Denied".to_owned()), ..Reply::default() },
+            Err(_) => return Err(broken(format!("HTTP {status} without a JSON object"))),
+        };
+        Ok(reply)
+    }
+
+    fn refused(&self, reply: &Reply) -> MintError {
+        let error = reply.error.clone().unwrap_or_else(|| "no access_token in the reply".to_owned());
+        let description = reply.error_description.as_deref().unwrap_or_default();
+        if error == "Access Denied" || description.contains("too many requests") {
+            return MintError::Retry(
+                Fault::Throttled(None),
+                format!("{}: Zoho limits how often tokens are made", self.name),
+            );
+        }
+        MintError::Final(Error::Credentials {
+            message: format!(
+                "{}: {} refuses the refresh token: {error}",
+                self.name,
+                self.accounts_url.host_str().unwrap_or_default()
+            ),
+            hint: self.hint.clone(),
+        })
+    }
+}
+
+fn same(refused: Option<&SecretString>, token: &SecretString) -> bool {
+    refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret())
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

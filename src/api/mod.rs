@@ -1,0 +1,42 @@
+//! The only room that speaks HTTP. [`client`] has the one `send`: authorisation, pacing, retries, a body limit and no
+//! redirects. [`store`] and [`crm`] know the two APIs; [`retry`] is arithmetic alone.
+
+pub mod auth;
+pub mod client;
+pub mod pace;
+pub mod retry;
+pub mod store;
+
+use crate::failure::{Code, Failure};
+
+pub use client::{Client, Connection};
+pub use store::{Page, StoreApi};
+
+/// What a request ended with, one variant per reaction.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The token, its scope or the account was refused; asking again cannot help.
+    #[error("{message}")]
+    Credentials { message: String, hint: String },
+    /// Unreachable, too slow, throttled or broken, after all retries.
+    #[error("{0}")]
+    Network(String),
+    /// The server understood and said no.
+    #[error("{message}")]
+    Refused { status: u16, message: String, body: String },
+    /// The day's API credits are spent.
+    #[error("{0}")]
+    DayLimit(String),
+}
+
+impl Error {
+    /// The failure a command ends with; `code` says which side refused.
+    pub fn into_failure(self, code: Code) -> Failure {
+        match self {
+            Self::Credentials { message, hint } => Failure::new(Code::Credentials, message).hint(hint),
+            Self::Network(message) => Failure::new(Code::Network, message)
+                .hint("what was received is saved; run the same command again later"),
+            Self::Refused { message, .. } | Self::DayLimit(message) => Failure::new(code, message),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The command line as typed: types only, and the doc comments are the help. What the values mean is decided in
+//! `config.rs` and in the commands' own rooms.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A local-first mirror of the Zoho Partner Store: one binary, one SQLite file
+///
+/// See it work without an account: storemirror demo
+#[derive(Debug, Parser)]
+#[command(name = "storemirror", version, max_term_width = 100, propagate_version = true, infer_long_args = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", env = "STOREMIRROR_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// The database file
+    #[arg(long, global = true, value_name = "FILE", env = "STOREMIRROR_DB", hide_env_values = true)]
+    pub db: Option<PathBuf>,
+    /// The folder with your own reports
+    #[arg(long, global = true, value_name = "DIR")]
+    pub queries: Option<PathBuf>,
+    /// Print exactly one JSON object on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but data and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// The instant to take for now
+    #[arg(long, global = true, value_name = "RFC3339", env = "STOREMIRROR_NOW", hide = true)]
+    pub now: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole product on made-up data: no account, no network
+    Demo {
+        /// The folder to leave the results in
+        #[arg(value_name = "DIR", default_value = "./storemirror-demo")]
+        folder: PathBuf,
+    },
+    /// Run the simulated accounts, store and CRM servers until Ctrl-C
+    Simulate(Simulate),
+    /// List every record of the stores into the mirror
+    Ingest(Ingest),
+    /// Mirror what changed into the CRM
+    Push(Push),
+    /// Ingest, then push
+    Sync,
+    /// Run a report, or list the reports
+    Report(Report),
+    /// Write every report as CSV, with a manifest
+    Export {
+        /// The folder to write to
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// The day the reports speak of (default: the UTC day of now)
+        #[arg(long, value_name = "DAY")]
+        as_of: Option<String>,
+    },
+    /// Show what is mirrored, how complete it is, and what waits for the CRM
+    Status,
+    /// Make everything derived from the payloads again, offline
+    Rebuild,
+}
+
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// The port to listen on
+    #[arg(long, value_name = "P", default_value_t = 8077)]
+    pub port: u16,
+    /// Another seed is another partner
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// About how many subscriptions
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    pub subscriptions: usize,
+    /// About how many transactions
+    #[arg(long, value_name = "N", default_value_t = 6000)]
+    pub transactions: usize,
+    /// About how many commissions
+    #[arg(long, value_name = "N", default_value_t = 5000)]
+    pub commissions: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct Ingest {
+    /// subscriptions, transactions, commissions or leads (default: all that are configured)
+    #[arg(value_name = "KIND")]
+    pub kinds: Vec<String>,
+    /// Only these stores
+    #[arg(long = "store", value_name = "NAME", num_args = 1..)]
+    pub stores: Vec<String>,
+    /// Start over instead of going on where a killed run stopped
+    #[arg(long)]
+    pub no_resume: bool,
+    /// Believe the store when suspiciously many records are missing
+    #[arg(long)]
+    pub accept_removals: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Push {
+    /// subscriptions, transactions or commissions (default: all)
+    #[arg(value_name = "KIND")]
+    pub kinds: Vec<String>,
+    /// Send nothing; show what would be sent
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Stop before this push costs more API credits
+    #[arg(long, value_name = "N")]
+    pub max_credits: Option<u64>,
+    /// Send rejected records again now
+    #[arg(long)]
+    pub retry_rejected: bool,
+    /// Go on when an unusual share of the linked records would change
+    #[arg(long)]
+    pub allow_mass_change: bool,
+    /// How many changes a dry run shows field by field
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub show: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The report; without it, the list of reports
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// A parameter of the report
+    #[arg(long = "param", value_name = "K=V", num_args = 1..)]
+    pub parameters: Vec<String>,
+    /// The day it speaks of (default: the UTC day of now)
+    #[arg(long, value_name = "DAY")]
+    pub as_of: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// For spreadsheets: byte order mark, CRLF, formulas defused (csv only)
+    #[arg(long)]
+    pub excel: bool,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print the report's SQL instead of running it
+    #[arg(long)]
+    pub sql: bool,
+    /// Print what the report answers and its parameters instead of running it
+    #[arg(long)]
+    pub describe: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Csv,
+    Json,
+    Ndjson,
+    Markdown,
+    Html,
+}
+
+impl Command {
+    /// The command's name, as the contract's JSON gives it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Demo { .. } => "demo",
+            Self::Simulate(_) => "simulate",
+            Self::Ingest(_) => "ingest",
+            Self::Push(_) => "push",
+            Self::Sync => "sync",
+            Self::Report(_) => "report",
+            Self::Export { .. } => "export",
+            Self::Status => "status",
+            Self::Rebuild => "rebuild",
+        }
+    }
+}

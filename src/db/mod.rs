@@ -1,0 +1,169 @@
+//! The mirror file: the only room that speaks SQLite. One connection, WAL, foreign keys on; a write transaction never
+//! lives across an await because everything here is synchronous. One process writes at a time (a lock file beside
+//! the database); readers are never blocked.
+
+mod derive;
+mod listing;
+mod migrate;
+mod names;
+mod rebuild;
+mod removal;
+mod save;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rusqlite::{Connection, OpenFlags, ToSql, types::ToSqlOutput, types::Value as SqlValue, types::ValueRef};
+
+use crate::failure::{Code, Failure};
+use crate::files::create_private_folder;
+use crate::model::Value;
+
+pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow};
+pub use names::NameCache;
+pub use rebuild::RebuildSummary;
+pub use removal::Missing;
+pub use save::{Class, SavedRecord};
+
+/// How long a statement waits for a reader or a checkpoint before it gives up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Prepared statements kept: every statement of a run, so that none is compiled twice.
+const STATEMENT_CACHE: usize = 128;
+
+pub struct Db {
+    connection: Connection,
+    path: PathBuf,
+    names: RefCell<NameCache>,
+    sql: RefCell<HashMap<&'static str, String>>,
+    _lock: Option<File>,
+}
+
+impl Db {
+    /// Opens the mirror for writing: takes the writer's lock, creates or migrates the file.
+    ///
+    /// # Errors
+    /// `locked` when another process writes; `config` when the file is not ours or of a newer version.
+    pub fn open(path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            create_private_folder(folder).map_err(Failure::config)?;
+        }
+        let lock = lock_writer(path)?;
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        migrate::prepare(&mut connection, path)?;
+        let db = Self::with(connection, path, Some(lock));
+        db.write_dictionary()?;
+        db.heal_after_upgrade()?;
+        Ok(db)
+    }
+
+    /// Opens the mirror for reading alone. An older file is migrated first, which needs the writer's lock.
+    ///
+    /// # Errors
+    /// `config` when there is no mirror yet, when the file is not ours or of a newer version.
+    pub fn open_reader(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(Failure::config(format!("there is no mirror at {}", path.display()))
+                .hint("run `storemirror ingest` first, or `storemirror demo` to see one")
+                .into());
+        }
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        if migrate::is_older(&connection, path)? {
+            drop(connection);
+            drop(Self::open(path)?);
+            return Self::open_reader(path);
+        }
+        Ok(Self::with(connection, path, None))
+    }
+
+    fn with(connection: Connection, path: &Path, lock: Option<File>) -> Self {
+        connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+        Self { connection, path: path.to_owned(), names: RefCell::default(), sql: RefCell::default(), _lock: lock }
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` in one transaction: all of it or nothing. The name cache is forgotten when it fails, because it may
+    /// hold what was rolled back.
+    fn write<R>(&self, work: impl FnOnce(&Connection) -> Result<R>) -> Result<R> {
+        self.connection.execute_batch("begin immediate").with_context(|| self.cannot_write())?;
+        let result = work(&self.connection).and_then(|value| {
+            self.connection.execute_batch("commit").with_context(|| self.cannot_write())?;
+            Ok(value)
+        });
+        if result.is_err() {
+            self.names.borrow_mut().clear();
+            if !self.connection.is_autocommit() {
+                // the first error is the one to tell; a failed rollback leaves the transaction to the next open
+                let _ = self.connection.execute_batch("rollback");
+            }
+        }
+        result
+    }
+
+    fn cannot_write(&self) -> String {
+        format!("cannot write to {}", self.path.display())
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| Failure::config(format!("cannot open the database {}: {error}", path.display())))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+/// The lock of rule 8: held by the file handle, so that it goes with the process however that ends.
+fn lock_writer(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock_path = PathBuf::from(name);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options
+        .open(&lock_path)
+        .map_err(|error| Failure::config(format!("cannot open the lock file {}: {error}", lock_path.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::new(Code::Locked, format!("another storemirror process is writing to {}", path.display()))
+                .hint("wait until it has finished; readers and `sqlite3` can go on")
+                .into())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", lock_path.display())),
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Owned(SqlValue::Null),
+            Self::Integer(number) => ToSqlOutput::Owned(SqlValue::Integer(*number)),
+            Self::Real(number) => ToSqlOutput::Owned(SqlValue::Real(*number)),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+impl From<ValueRef<'_>> for Value {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(number) => Self::Integer(number),
+            ValueRef::Real(number) => Self::Real(number),
+            ValueRef::Text(bytes) => Self::Text(String::from_utf8_lossy(bytes).into_owned()),
+            ValueRef::Blob(bytes) => Self::Text(hex::encode(bytes)),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Saving one page: payloads, rows and the listing's bookkeeping in one transaction, so that a kill leaves either all
+//! of the page or none of it.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::db::derive::{Version, discount_findings, quarantine};
+use crate::db::{Db, PageMark};
+use crate::model::json::content_sha256;
+use crate::model::{Kind, Table, record_id};
+
+/// What a record turned out to be against the mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    New,
+    Changed,
+    Unchanged,
+    Returned,
+    Quarantined,
+}
+
+/// One record of a saved page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedRecord {
+    /// None: the record has no usable id; `content_sha256` tells it apart.
+    pub record_id: Option<String>,
+    pub content_sha256: Option<String>,
+    pub class: Class,
+}
+
+/// The newest version of a record as it stands in the file.
+struct Known {
+    payload_id: i64,
+    version: i64,
+    content_sha256: String,
+    removed: bool,
+    same_bytes: bool,
+}
+
+impl Db {
+    /// Saves the records of one page as received, and how far the listing is.
+    pub fn save_page(
+        &self,
+        store_id: &str,
+        kind: Kind,
+        bodies: &[&str],
+        mark: Option<&PageMark>,
+        now: &str,
+    ) -> Result<Vec<SavedRecord>> {
+        let table = kind.table();
+        self.write(|connection| {
+            let quarantined = quarantined_ids(connection, store_id, table)?;
+            let mut saved = Vec::with_capacity(bodies.len());
+            for body in bodies {
+                saved.push(self.save_record(connection, table, store_id, body, &quarantined, now)?);
+            }
+            if let Some(mark) = mark {
+                mark.save(connection, store_id, kind, &saved)?;
+            }
+            Ok(saved)
+        })
+    }
+
+    fn save_record(
+        &self,
+        connection: &Connection,
+        table: &'static Table,
+        store_id: &str,
+        body: &str,
+        quarantined: &HashSet<String>,
+        now: &str,
+    ) -> Result<SavedRecord> {
+        let Some(id) = record_id(table, body) else {
+            let pointers = table.key_pointers();
+            let reason = format!("no usable id in {}", pointers.join(", "));
+            quarantine(connection, table, store_id, None, pointers[0], &reason, body, now)?;
+            return Ok(SavedRecord {
+                record_id: None,
+                content_sha256: Some(content_sha256(body)),
+                class: Class::Quarantined,
+            });
+        };
+        let class = match known(connection, table, store_id, &id, body)? {
+            Some(known) if !known.removed && (known.same_bytes || known.content_sha256 == content_sha256(body)) => {
+                if quarantined.contains(&id) {
+                    touch_quarantine(connection, table, store_id, &id, now)?;
+                    Class::Quarantined
+                } else {
+                    Class::Unchanged
+                }
+            }
+            Some(known) => {
+                supersede(connection, table, store_id, &id, &known, now)?;
+                let class = if known.removed { Class::Returned } else { Class::Changed };
+                self.add_version(connection, table, store_id, &id, known.version + 1, body, now, class)?
+            }
+            None => self.add_version(connection, table, store_id, &id, 1, body, now, Class::New)?,
+        };
+        Ok(SavedRecord { record_id: Some(id), content_sha256: None, class })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the columns of one payload version")]
+    fn add_version(
+        &self,
+        connection: &Connection,
+        table: &'static Table,
+        store_id: &str,
+        record_id: &str,
+        version: i64,
+        body: &str,
+        now: &str,
+        class: Class,
+    ) -> Result<Class> {
+        connection
+            .prepare_cached(
+                "insert into payloads (store_id, kind, record_id, version, content_sha256, seen_from, body)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![store_id, table.view, record_id, version, content_sha256(body), now, body])?;
+        let payload_id = connection.last_insert_rowid();
+        let derived = Version { payload_id, store_id, record_id, version, seen_from: now, seen_until: None, body };
+        let normalized = self.derive(connection, table, &derived)?;
+        Ok(if normalized { class } else { Class::Quarantined })
+    }
+}
+
+fn known(connection: &Connection, table: &Table, store_id: &str, record_id: &str, body: &str) -> Result<Option<Known>> {
+    Ok(connection
+        .prepare_cached(
+            "select payload_id, version, content_sha256, seen_until is not null, body = ?4
+             from payloads where store_id = ?1 and kind = ?2 and record_id = ?3 order by version desc limit 1",
+        )?
+        .query_row(params![store_id, table.view, record_id, body], |row| {
+            Ok(Known {
+                payload_id: row.get(0)?,
+                version: row.get(1)?,
+                content_sha256: row.get(2)?,
+                removed: row.get(3)?,
+                same_bytes: row.get(4)?,
+            })
+        })
+        .optional()?)
+}
+
+/// Closes the version that a newer one replaces. A removed one stays closed at the instant of its removal.
+fn supersede(
+    connection: &Connection,
+    table: &'static Table,
+    store_id: &str,
+    record_id: &str,
+    known: &Known,
+    now: &str,
+) -> Result<()> {
+    let old_body: String = connection
+        .prepare_cached("select body from payloads where payload_id = ?1")?
+        .query_row([known.payload_id], |row| row.get(0))?;
+    discount_findings(connection, table, store_id, record_id, &old_body)?;
+    if known.removed {
+        return Ok(());
+    }
+    connection
+        .prepare_cached("update payloads set seen_until = ?2 where payload_id = ?1")?
+        .execute(params![known.payload_id, now])?;
+    super::removal::close_version(connection, table, store_id, record_id, known.version, now)
+}
+
+fn quarantined_ids(connection: &Connection, store_id: &str, table: &Table) -> Result<HashSet<String>> {
+    let mut statement = connection.prepare_cached(
+        "select record_id from quarantine where store_id = ?1 and kind = ?2 and record_id is not null",
+    )?;
+    let rows = statement.query_map([store_id, table.view], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn touch_quarantine(connection: &Connection, table: &Table, store_id: &str, record_id: &str, now: &str) -> Result<()> {
+    connection
+        .prepare_cached("update quarantine set last_seen_at = ?4 where store_id = ?1 and kind = ?2 and record_id = ?3")?
+        .execute([store_id, table.view, record_id, now])?;
+    Ok(())
+}

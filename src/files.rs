@@ -1,0 +1,32 @@
+//! Files and folders as this program makes them: private to their owner, and replaced in one step.
+
+use std::io::Write;
+use std::path::Path;
+
+/// Creates a folder that only its owner can enter: the mirror holds customers' addresses and a firm's revenue.
+pub fn create_private_folder(folder: &Path) -> Result<(), String> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| format!("cannot create the folder {}: {error}", folder.display()))
+}
+
+/// Replaces a file in one step: whoever reads it sees the old bytes or the new ones, never half of either.
+pub fn write_atomically(path: &Path, bytes: &[u8], private: bool) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    if !private {
+        // tempfile's own default is 0600; a report is as open as the user's umask makes any file
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

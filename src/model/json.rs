@@ -1,0 +1,182 @@
+//! Reading JSON without changing it: a value is a slice of the text received, numbers keep their text, and two
+//! payloads are the same when their canonical forms (keys sorted, white space dropped) are.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fmt::Write as _;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+/// Objects inside objects beyond this depth are not walked: the contract's records are two deep, and a hostile
+/// payload must not exhaust the stack.
+pub const MAX_DEPTH: usize = 64;
+
+/// The members of one object in the order received, each value as its exact text.
+pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(map.size_hint().unwrap_or(40));
+                while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    members.push((key, value));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+/// A string that borrows from the input where it holds no escapes (serde's own `Cow` always copies in a map).
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+/// One value, told by its first character; the text inside is the text received.
+pub enum Scalar<'a> {
+    Null,
+    Boolean(bool),
+    Number(&'a str),
+    Text(Cow<'a, str>),
+    Array(&'a str),
+    Object(&'a str),
+    /// A string with an escape that stands for no character, such as half a surrogate pair.
+    Broken,
+}
+
+impl<'a> Scalar<'a> {
+    pub fn of(raw: &'a RawValue) -> Self {
+        Self::of_text(raw.get())
+    }
+
+    pub fn of_text(text: &'a str) -> Self {
+        match text.as_bytes().first() {
+            Some(b'n') => Self::Null,
+            Some(b't') => Self::Boolean(true),
+            Some(b'f') => Self::Boolean(false),
+            Some(b'[') => Self::Array(text),
+            Some(b'{') => Self::Object(text),
+            Some(b'"') => serde_json::from_str::<Key<'a>>(text).map_or(Self::Broken, |Key(text)| Self::Text(text)),
+            _ => Self::Number(text),
+        }
+    }
+
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::Array(_) => "an array",
+            Self::Object(_) => "an object",
+            Self::Broken => "a text with a broken escape",
+        }
+    }
+}
+
+/// The sha256 of a payload's canonical form, in hex: keys sorted, white space dropped, number text kept. A payload
+/// too deep to walk is hashed as it stands.
+pub fn content_sha256(text: &str) -> String {
+    let mut canonical = String::with_capacity(text.len());
+    if write_canonical(text, 0, &mut canonical).is_err() {
+        text.clone_into(&mut canonical);
+    }
+    sha256_hex(canonical.as_bytes())
+}
+
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+struct TooDeep;
+
+fn write_canonical(text: &str, depth: usize, out: &mut String) -> Result<(), TooDeep> {
+    if depth > MAX_DEPTH {
+        return Err(TooDeep);
+    }
+    match Scalar::of_text(text) {
+        Scalar::Object(object) => {
+            let Members(mut members) = serde_json::from_str(object).map_err(|_| TooDeep)?;
+            members.sort_by(|left, right| left.0.cmp(&right.0));
+            out.push('{');
+            for (position, (key, value)) in members.iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_string(key, out);
+                out.push(':');
+                write_canonical(value.get(), depth + 1, out)?;
+            }
+            out.push('}');
+        }
+        Scalar::Array(array) => {
+            let items: Vec<&RawValue> = serde_json::from_str(array).map_err(|_| TooDeep)?;
+            out.push('[');
+            for (position, item) in items.iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_canonical(item.get(), depth + 1, out)?;
+            }
+            out.push(']');
+        }
+        Scalar::Text(string) => write_string(&string, out),
+        _ => out.push_str(text),
+    }
+    Ok(())
+}
+
+fn write_string(text: &str, out: &mut String) {
+    // a JSON string written by serde_json never fails on valid UTF-8
+    let _ = write!(out, "{}", serde_json::Value::String(text.to_owned()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_order_and_white_space_make_no_difference() {
+        let one = content_sha256(r#"{"b":1.0,"a":{"y":[1, 2],"x":"\u00e9"}}"#);
+        let two = content_sha256("{ \"a\" : {\"x\":\"é\",\"y\":[1,2]}, \"b\":1.0 }");
+        assert_eq!(one, two);
+    }
+
+    #[test]
+    fn the_text_of_a_number_does() {
+        assert_ne!(content_sha256(r#"{"a":1}"#), content_sha256(r#"{"a":1.0}"#));
+        assert_ne!(content_sha256(r#"{"a":1}"#), content_sha256(r#"{"a":"1"}"#));
+    }
+
+    #[test]
+    fn depth_is_survived() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(content_sha256(&deep), sha256_hex(deep.as_bytes()));
+    }
+}

@@ -1,0 +1,16 @@
+//! Plain data and pure code: the four kinds, the one declaration of their columns, and the way from a payload to a
+//! row to CRM fields. Nothing here touches a file, a socket or a clock.
+
+pub mod instant;
+pub mod json;
+pub mod kind;
+pub mod mapping;
+pub mod money;
+pub mod objects;
+pub mod tables;
+pub mod value;
+
+pub use kind::Kind;
+pub use mapping::{Finding, Mapped, map_record, record_id};
+pub use tables::{Column, Table};
+pub use value::Value;
