@@ -20,7 +20,8 @@ counts as (
   select
     c.store_id, c.kind,
     (select count(*)
-     from (select 1 from payloads p where p.store_id = c.store_id and p.kind = c.kind group by p.record_id)) as seen,
+     from payloads p
+     where p.store_id = c.store_id and p.kind = c.kind and p.version = 1) as seen,
     (select count(*)
      from payloads p
      where p.store_id = c.store_id and p.kind = c.kind and p.seen_until is null) as listed
@@ -44,7 +45,7 @@ select
   r.started_at as last_run_at,
   r.outcome as last_outcome,
   c.last_complete_at,
-  round((julianday(p.now) - julianday(c.last_complete_at)) * 24, 1) as hours_since,
+  (10 * (strftime('%s', p.now) - strftime('%s', c.last_complete_at)) + 1800) / 3600 / 10.0 as hours_since,
   n.listed as records,
   n.seen - n.listed as removed,
   coalesce(q.records, 0) as quarantined

@@ -6,6 +6,7 @@ mod derive;
 mod listing;
 mod migrate;
 mod names;
+pub mod query;
 mod rebuild;
 mod removal;
 mod save;
