@@ -7,6 +7,7 @@ mod explain;
 mod listing;
 mod migrate;
 mod names;
+pub mod query;
 mod rebuild;
 mod removal;
 mod save;
