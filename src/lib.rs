@@ -19,6 +19,7 @@ pub mod failure;
 pub mod files;
 pub mod ingest;
 pub mod model;
+pub mod push;
 mod screen;
 pub mod sim;
 pub mod status;

@@ -3,9 +3,11 @@
 //! the database); readers are never blocked.
 
 mod derive;
+mod links;
 mod listing;
 mod migrate;
 mod names;
+mod push_rows;
 mod rebuild;
 mod removal;
 mod save;
@@ -23,8 +25,10 @@ use crate::failure::{Code, Failure};
 use crate::files::create_private_folder;
 use crate::model::Value;
 
+pub use links::{Acknowledgement, Batch, PushRun, Rejection};
 pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow};
 pub use names::NameCache;
+pub use push_rows::{Cell, LinkRow, ParentRow, PushQuery, PushRow, RejectionRow};
 pub use rebuild::RebuildSummary;
 pub use removal::Missing;
 pub use save::{Class, SavedRecord};
