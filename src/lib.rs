@@ -22,22 +22,23 @@ pub mod files;
 pub mod ingest;
 pub mod model;
 pub mod progress;
+pub mod push;
 pub mod report;
 pub mod screen;
 pub mod sim;
 pub mod status;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use crate::api::client::Talk;
-use crate::api::{Client, Connection, StoreApi};
+use crate::api::{Client, Connection, CrmApi, StoreApi};
 use crate::cli::{Cli, Command, Format, Global};
-use crate::config::{Config, PathFlags, SecretStore, StoreConfig};
+use crate::config::{Config, CrmConfig, PathFlags, SecretStore, StoreConfig};
 use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
@@ -72,6 +73,15 @@ impl Session {
         Ok(Self { config, json: global.json, quiet: global.quiet, now, progress, talk })
     }
 
+    /// The same person at the same terminal, with the demo's configuration and a state folder of its own.
+    fn for_demo(&self, config: &Path, state: &Path) -> Result<Self> {
+        let flags = PathFlags { config: Some(config.to_owned()), ..PathFlags::default() };
+        let mut config = Config::load(flags)?;
+        state.clone_into(&mut config.paths.state);
+        let (progress, talk) = (self.progress.clone(), Rc::clone(&self.talk));
+        Ok(Self { config, json: self.json, quiet: self.quiet, now: self.now, progress, talk })
+    }
+
     fn now(&self) -> DateTime<Utc> {
         self.now.unwrap_or_else(Utc::now)
     }
@@ -84,6 +94,30 @@ impl Session {
             writeln!(out, "{}", text())?;
         }
         Ok(())
+    }
+
+    /// Pushes to the configured CRM; a client is only made when something is to be sent.
+    async fn push(&self, db: &Db, options: &push::Options, clock: &dyn Fn() -> DateTime<Utc>) -> Result<push::Summary> {
+        let crm = self.config.crm()?;
+        let stores: Vec<String> = self.config.stores.iter().map(|store| store.store_id.clone()).collect();
+        push::run(db, crm, &stores, || self.crm_client(crm), options, clock, &self.talk).await
+    }
+
+    fn crm_client(&self, crm: &CrmConfig) -> Result<CrmApi> {
+        let connection = Connection {
+            name: "CRM".to_owned(),
+            connect_command: "connect crm".to_owned(),
+            api_url: crm.api_url.clone(),
+            accounts_url: crm.accounts_url.clone(),
+            client_id: crm.client_id.clone(),
+            credentials: SecretStore::new(self.config.paths.credentials.clone()).crm()?,
+            requests_per_minute: None,
+            throttle_wait_seconds: crm.throttle_wait_seconds,
+            timeout_seconds: crm.timeout_seconds,
+            state: &self.config.paths.state,
+        };
+        let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Crm))?;
+        Ok(CrmApi::new(client))
     }
 
     /// The stores named (all when none is), each with its client or why it has none.
@@ -133,15 +167,17 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
 async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> Result<u8> {
     match command {
         Command::Ingest(arguments) => ingest(session, arguments, out).await,
-        Command::Status { max_age } => status(session, max_age, out),
+        Command::Status { max_age } => status(session, max_age, out).await,
         Command::Verify { kinds: names, stores } => verify(session, &names, &stores, out).await,
         Command::Explain { kind, id } => explain(session, &kind, &id, out),
         Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
         Command::Report(arguments) => report(session, &arguments, out),
         Command::Export { folder, as_of } => export(session, folder, as_of.as_deref(), out),
+        Command::Push(arguments) => push(session, &arguments, out).await,
+        Command::Sync => sync(session, out).await,
+        Command::Demo { folder } => demo::run(session, &folder, out).await,
         Command::Rebuild => rebuild(session, out),
         Command::Simulate(arguments) => simulate(session, &arguments, out),
-        _ => anyhow::bail!("not there yet"),
     }
 }
 
@@ -165,6 +201,61 @@ async fn run_ingest(session: &Session, names: &[String], options: &ingest::Optio
     let sources = session.sources(names)?;
     let db = Db::open(&session.config.paths.database)?;
     ingest::run(&db, &sources, options, &session.progress, &|| session.now()).await
+}
+
+async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> Result<u8> {
+    let options = push::Options {
+        kinds: kinds(&arguments.kinds)?,
+        dry_run: arguments.dry_run,
+        max_credits: arguments.max_credits,
+        retry_rejected: arguments.retry_rejected,
+        allow_mass_change: arguments.allow_mass_change,
+        show: arguments.show,
+    };
+    session.config.crm()?;
+    // a dry run only reads, and must not keep an ingest from writing meanwhile
+    let path = &session.config.paths.database;
+    let db = if options.dry_run || !path.exists() { Db::open_reader(path)? } else { Db::open(path)? };
+    let summary = session.push(&db, &options, &|| session.now()).await?;
+    session.answer(out, &summary.json(), || summary.text().trim_end().to_owned())?;
+    Ok(summary.exit())
+}
+
+/// Ingests, then pushes when what was ingested can be believed.
+async fn sync(session: &Session, out: &mut dyn Write) -> Result<u8> {
+    session.config.crm()?;
+    let options =
+        ingest::Options { purpose: ingest::Purpose::Ingest, kinds: Vec::new(), resume: true, accept_removals: false };
+    let ingested = run_ingest(session, &[], &options).await?;
+    let mut exit = ingested.exit();
+    let mut pushed = None;
+    if matches!(exit, 0 | 3) {
+        let db = Db::open(&session.config.paths.database)?;
+        let summary =
+            session.push(&db, &push::Options { show: 0, ..push::Options::default() }, &|| session.now()).await;
+        exit = failure::worst([
+            exit,
+            summary.as_ref().map_or_else(|error| Failure::of(error).code.exit(), push::Summary::exit),
+        ]);
+        pushed = Some(summary);
+    }
+    let push_json = match &pushed {
+        None => serde_json::Value::Null,
+        Some(Ok(summary)) => summary.json(),
+        Some(Err(error)) => {
+            serde_json::json!({ "command": "push", "exit": exit, "error": failure::json(&Failure::of(error)) })
+        }
+    };
+    let json = serde_json::json!({ "command": "sync", "exit": exit, "ingest": ingested.json(), "push": push_json, "error": null });
+    session.answer(out, &json, || match &pushed {
+        None => format!("{}\n\nnothing was pushed: the ingest failed", ingested.text()),
+        Some(Ok(summary)) => format!("{}\n\n{}", ingested.text(), summary.text().trim_end()),
+        Some(Err(_)) => ingested.text(),
+    })?;
+    if let (Some(Err(error)), false) = (pushed, session.json) {
+        return Err(error);
+    }
+    Ok(exit)
 }
 
 async fn verify(session: &Session, names: &[String], stores: &[String], out: &mut dyn Write) -> Result<u8> {
@@ -196,10 +287,29 @@ async fn doctor(session: &Session, stores: &[String], out: &mut dyn Write) -> Re
     Ok(contact::exit(&contacts))
 }
 
-fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Result<u8> {
-    let status = status::read(&session.config, session.now(), max_age)?;
+async fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Result<u8> {
+    let waiting = push_status(session).await?;
+    let status = status::read(&session.config, waiting, session.now(), max_age)?;
     session.answer(out, &status.json(), || status.text())?;
     Ok(status.exit())
+}
+
+/// What the next push would send, found by planning one.
+async fn push_status(session: &Session) -> Result<status::PushStatus> {
+    let path = &session.config.paths.database;
+    if session.config.crm.is_none() || !path.exists() {
+        let pending = Kind::pushed().map(|kind| (kind, 0)).collect();
+        return Ok(status::PushStatus { pending, ..status::PushStatus::default() });
+    }
+    let db = Db::open_reader(path)?;
+    let options = push::Options { dry_run: true, ..push::Options::default() };
+    let plan = session.push(&db, &options, &|| session.now()).await?;
+    let host = session.config.crm()?.host();
+    Ok(status::PushStatus {
+        pending: plan.pending(),
+        rejections: db.count_rejections(&host)?,
+        last_push_at: db.last_push_at(&host)?,
+    })
 }
 
 fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {
@@ -311,6 +421,7 @@ fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -
         port: arguments.port,
         seed: arguments.seed,
         now: session.now(),
+        origin_of: None,
         subscriptions: arguments.subscriptions,
         transactions: arguments.transactions,
         commissions: arguments.commissions,

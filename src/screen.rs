@@ -56,3 +56,26 @@ pub fn bytes(count: u64) -> String {
     }
     if unit == "B" { format!("{count} B") } else { format!("{size:.1} {unit}") }
 }
+
+/// A count with thousands separated.
+pub fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let head = digits.len() % 3;
+    let groups = digits.as_bytes()[head..].chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
+    let head = (head > 0).then(|| digits[..head].to_owned());
+    head.into_iter().chain(groups).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_a_person_writes_them() {
+        assert_eq!([0, 999, 1_000, 12_345, 1_234_567].map(thousands), ["0", "999", "1,000", "12,345", "1,234,567"]);
+        assert_eq!([500, 2_048, 61_038_592].map(bytes), ["500 B", "2.0 KiB", "58.2 MiB"]);
+        assert_eq!(ago(TimeDelta::minutes(119)), "119 min ago");
+        assert_eq!(ago(TimeDelta::minutes(121)), "2 h ago");
+        assert_eq!(ago(TimeDelta::days(3)), "3 days ago");
+    }
+}

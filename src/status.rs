@@ -7,22 +7,33 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::db::{Db, ListingStatus, UnknownValue};
+use crate::model::Kind;
 use crate::model::instant::parse_instant;
 
 pub struct Status {
     listings: Vec<ListingStatus>,
     unknown: Vec<UnknownValue>,
     database_bytes: u64,
+    push: PushStatus,
     /// Listings that are older than the age asked for.
     stale: Vec<String>,
     now: DateTime<Utc>,
+}
+
+/// What waits for the CRM.
+#[derive(Default)]
+pub struct PushStatus {
+    /// Records that the next push would create or update.
+    pub pending: Vec<(Kind, u64)>,
+    pub rejections: u64,
+    pub last_push_at: Option<String>,
 }
 
 /// Unknown fields and values shown to a person; JSON has all.
 const UNKNOWN_SHOWN: usize = 10;
 
 /// Reads the mirror; without one, every configured kind was never listed.
-pub fn read(config: &Config, now: DateTime<Utc>, max_age_hours: Option<u32>) -> Result<Status> {
+pub fn read(config: &Config, push: PushStatus, now: DateTime<Utc>, max_age_hours: Option<u32>) -> Result<Status> {
     let path = &config.paths.database;
     let (mut listings, mut unknown) = (Vec::new(), Vec::new());
     if path.exists() {
@@ -39,7 +50,7 @@ pub fn read(config: &Config, now: DateTime<Utc>, max_age_hours: Option<u32>) -> 
     }
     let stale = max_age_hours.map_or_else(Vec::new, |hours| stale(&listings, now, hours));
     let database_bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    Ok(Status { listings, unknown, database_bytes, stale, now })
+    Ok(Status { listings, unknown, database_bytes, push, stale, now })
 }
 
 fn stale(listings: &[ListingStatus], now: DateTime<Utc>, hours: u32) -> Vec<String> {
@@ -64,6 +75,10 @@ impl Status {
                 "last_complete_at": row.last_complete_at, "records": row.records, "removed": row.removed,
                 "quarantined": row.quarantined,
             })).collect::<Vec<_>>(),
+            "push": {
+                "pending": self.push.pending.iter().map(|(kind, count)| (kind.name().to_owned(), json!(count))).collect::<serde_json::Map<_, _>>(),
+                "rejections": self.push.rejections, "last_push_at": self.push.last_push_at,
+            },
             "unknown_values": self.unknown.iter().map(|row| json!({
                 "store_id": row.store_id, "kind": row.kind, "pointer": row.pointer, "value": row.value, "records": row.records,
             })).collect::<Vec<_>>(),
@@ -79,13 +94,14 @@ impl Status {
                 row.kind.clone(),
                 row.state.replace('_', " "),
                 row.last_complete_at.as_deref().map_or_else(|| "never".to_owned(), |at| self.ago(at)),
-                row.records.to_string(),
-                row.removed.to_string(),
-                row.quarantined.to_string(),
+                crate::screen::thousands(row.records),
+                crate::screen::thousands(row.removed),
+                crate::screen::thousands(row.quarantined),
             ]
         });
         let mut text = crate::screen::table(&header, rows, 4);
         text.push_str(&format!("\n\ndatabase: {}", crate::screen::bytes(self.database_bytes)));
+        text.push_str(&self.push_line());
         for row in self.unknown.iter().take(UNKNOWN_SHOWN) {
             let what = row.value.as_ref().map_or_else(
                 || "unknown field".to_owned(),
@@ -104,6 +120,16 @@ impl Status {
             text.push_str(&format!("\nolder than asked for: {}", self.stale.join(", ")));
         }
         text
+    }
+
+    fn push_line(&self) -> String {
+        let pending: u64 = self.push.pending.iter().map(|(_, count)| count).sum();
+        let last = self.push.last_push_at.as_deref().map_or_else(|| "never".to_owned(), |at| self.ago(at));
+        let refused = match self.push.rejections {
+            0 => String::new(),
+            count => format!(", {} refused (see: storemirror report crm_rejections)", crate::screen::thousands(count)),
+        };
+        format!("\nlast push: {last}; {} to send{refused}", crate::screen::thousands(pending))
     }
 
     /// How long ago, in the unit a person would use.

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::api::Error;
-use crate::api::client::{read_body, transport_error};
+use crate::api::client::{nobody_there, read_body, transport_error};
 use crate::api::retry::Fault;
-use crate::config::Credentials;
+use crate::config::{Credentials, is_loopback};
 use crate::files::write_atomically;
 use crate::model::json::sha256_hex;
 
@@ -148,7 +148,12 @@ impl TokenSource {
         ];
         let broken =
             |message: String| MintError::Retry(Fault::Broken, format!("{}: token request: {message}", self.name));
-        let response = http.post(url).form(&form).send().await.map_err(|error| broken(transport_error(&error)))?;
+        let response = http.post(url).form(&form).send().await.map_err(|error| {
+            if error.is_connect() && is_loopback(&self.accounts_url) {
+                return MintError::Retry(Fault::NobodyThere, nobody_there(&self.name, &self.accounts_url));
+            }
+            broken(transport_error(&error))
+        })?;
         let status = response.status().as_u16();
         let body = read_body(response, REPLY_LIMIT_BYTES).await.map_err(broken)?;
         if status >= 500 {

@@ -57,6 +57,7 @@ pub struct Client {
     api_url: Url,
     throttle_wait: Duration,
     talk: Talk,
+    loopback: bool,
     requests: Cell<u64>,
     answered: Cell<bool>,
 }
@@ -121,6 +122,7 @@ impl Client {
             api_url,
             throttle_wait: Duration::from_secs(connection.throttle_wait_seconds),
             talk,
+            loopback,
             requests: Cell::new(0),
             answered: Cell::new(false),
         })
@@ -168,6 +170,9 @@ impl Client {
 
     async fn wait_after(&self, attempts: &mut Attempts, fault: Fault, message: String) -> Result<(), Error> {
         match attempts.after(fault) {
+            Decision::GiveUp if matches!(fault, Fault::Throttled(_)) => {
+                Err(Error::Throttled(format!("{message}; gave up")))
+            }
             Decision::GiveUp => Err(Error::Network(format!("{message}; gave up"))),
             Decision::Wait(wait) => {
                 if wait >= QUIET_WAIT {
@@ -204,6 +209,9 @@ impl Client {
         let broken = |message: String| Outcome::Retry(Fault::Broken, format!("{}: {message}", self.name));
         let response = match self.build(request, &token).send().await {
             Ok(response) => response,
+            Err(error) if error.is_connect() && self.loopback => {
+                return Outcome::Retry(Fault::NobodyThere, self.nobody_there());
+            }
             Err(error) => return broken(transport_error(&error)),
         };
         self.answered.set(true);
@@ -308,9 +316,29 @@ impl Client {
         }
     }
 
+    /// The token may not do this.
+    pub fn no_scope(&self, what: &str, answer: &Answer) -> Error {
+        Error::Credentials {
+            message: format!("{}: {what}: HTTP {}, not allowed: {}", self.name, answer.status, excerpt(&answer.body)),
+            hint: format!("the token lacks a scope or its user a permission; {}", self.hint),
+            whole: false,
+        }
+    }
+
+    fn nobody_there(&self) -> String {
+        nobody_there(&self.name, &self.api_url)
+    }
+
     fn too_large(&self) -> Error {
         Error::Network(format!("{}: an answer is larger than {} MiB", self.name, BODY_LIMIT_BYTES / 1024 / 1024))
     }
+}
+
+/// Only a simulated store lives on this machine.
+pub(super) fn nobody_there(name: &str, url: &Url) -> String {
+    format!(
+        "{name}: nothing answers at {url}; start the simulated servers with `storemirror simulate` in another terminal"
+    )
 }
 
 fn build_http(timeout_seconds: u64, loopback: bool) -> Result<reqwest::Client, Error> {

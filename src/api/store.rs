@@ -47,7 +47,7 @@ impl StoreApi {
     pub fn is_hopeless(&self, error: &Error) -> bool {
         match error {
             Error::Credentials { whole, .. } => *whole,
-            Error::Network(_) => !self.client.answered(),
+            Error::Network(_) | Error::Throttled(_) => !self.client.answered(),
             Error::Refused { .. } | Error::DayLimit(_) => false,
         }
     }

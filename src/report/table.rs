@@ -128,6 +128,21 @@ pub struct Table {
 }
 
 impl Table {
+    /// The first rows with some of the columns, as a plain table; says how many more there are.
+    pub fn excerpt(&self, wanted: &[&str], most: usize) -> String {
+        let places: Vec<usize> =
+            wanted.iter().filter_map(|name| self.columns.iter().position(|column| column.name == *name)).collect();
+        let texts = places.iter().take_while(|place| !self.columns[**place].kind.is_number()).count();
+        let rows = self.rows.iter().take(most).map(|row| {
+            places.iter().map(|place| cell_text(self.columns[*place].kind, &row[*place]).into_owned()).collect()
+        });
+        let mut text = crate::screen::table(wanted, rows, texts);
+        if self.rows.len() > most {
+            text.push_str(&format!("\n… and {} more", self.rows.len() - most));
+        }
+        text
+    }
+
     /// Gives the columns that no rule names the type of their first value.
     pub(super) fn settle_kinds(&mut self) {
         for (index, column) in self.columns.iter_mut().enumerate().filter(|(_, column)| !column.declared) {
