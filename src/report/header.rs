@@ -32,7 +32,7 @@ pub(super) fn parse(sql: &str) -> Result<Header, (usize, String)> {
         }
         help.push(text);
     }
-    header.help = help.join("\n").trim().to_owned();
+    help.join("\n").trim().clone_into(&mut header.help);
     Ok(header)
 }
 

@@ -102,9 +102,10 @@ fn write_grid(layouts: &[Layout], rows: &[Vec<String>], screen: Screen, out: &mu
         column.set_padding((0, GAP));
         column.set_cell_alignment(if layout.right { CellAlignment::Right } else { CellAlignment::Left });
         let narrowest = u16::try_from(layout.narrowest).unwrap_or(u16::MAX);
-        column.set_constraint(match layout.wraps {
-            true => ColumnConstraint::LowerBoundary(Width::Fixed(narrowest)),
-            false => ColumnConstraint::ContentWidth,
+        column.set_constraint(if layout.wraps {
+            ColumnConstraint::LowerBoundary(Width::Fixed(narrowest))
+        } else {
+            ColumnConstraint::ContentWidth
         });
     }
     let widest = screen.width.map_or(usize::MAX, usize::from);
