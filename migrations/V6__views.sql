@@ -48,7 +48,7 @@ select
   r.rate_basis_points / 10000.0 as rate,
   r.company_name, r.email, r.service_name, r.service_id, r.profile_id, r.country,
   r.transaction_date, r.transaction_amount_micros / 1000000.0 as transaction_amount, r.transaction_currency,
-  r.transaction_description, r.allotted_day, r.sign,
+  r.transaction_description, r.allotted_day, r.sign, r.own_customer_id,
   r.base_commission_micros / 1000000.0 as base_commission,
   r.payout_commission_micros / 1000000.0 as payout_commission,
   r.balance_commission_micros / 1000000.0 as balance_commission,

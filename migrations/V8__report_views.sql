@@ -46,7 +46,7 @@ select
   v.store_id, v.commission_id, v.version, v.seen_from, v.seen_until, v.from_day, v.until_day, v.removed_day,
   r.type, r.sign, r.entity, r.payout_currency, r.commission_day, r.subscription_id, r.transaction_id,
   r.company_name, r.service_name, v.status, v.state, v.payout_id,
-  r.net_payout_micros, r.net_usd_micros, v.balance_payout_micros
+  r.net_payout_micros, r.net_usd_micros, v.balance_payout_micros, v.payout_amount_micros
 from commission_records r indexed by commission_records_totals
 cross join commission_versions v on v.store_id = r.store_id and v.commission_id = r.commission_id;
 

@@ -70,9 +70,40 @@ pub enum Command {
         as_of: Option<String>,
     },
     /// Show what is mirrored, how complete it is, and what waits for the CRM
-    Status,
+    Status {
+        /// Exit with 3 when a kind has had no complete listing within so many hours
+        #[arg(long, value_name = "HOURS")]
+        max_age: Option<u32>,
+    },
+    /// List everything again and compare it with the mirror, writing nothing
+    Verify {
+        /// subscriptions, transactions, commissions or leads (default: all that are configured)
+        #[arg(value_name = "KIND")]
+        kinds: Vec<String>,
+        /// Only these stores
+        #[arg(long = "store", value_name = "NAME", num_args = 1..)]
+        stores: Vec<String>,
+    },
     /// Make everything derived from the payloads again, offline
     Rebuild,
+    /// Show one record: its versions field by field, its relatives, its place in the CRM
+    Explain {
+        /// subscriptions, transactions, commissions or leads
+        #[arg(value_name = "KIND")]
+        kind: String,
+        /// The record's id, with its store where the id is in several
+        #[arg(value_name = "[STORE:]ID")]
+        id: String,
+    },
+    /// Learn how the stores page and what they send, ready to paste into a report
+    Doctor {
+        /// Print what each store does with pages, headers and unknown fields, without personal data
+        #[arg(long, required = true)]
+        first_contact: bool,
+        /// Only these stores
+        #[arg(long = "store", value_name = "NAME", num_args = 1..)]
+        stores: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -181,8 +212,11 @@ impl Command {
             Self::Sync => "sync",
             Self::Report(_) => "report",
             Self::Export { .. } => "export",
-            Self::Status => "status",
+            Self::Status { .. } => "status",
+            Self::Verify { .. } => "verify",
             Self::Rebuild => "rebuild",
+            Self::Explain { .. } => "explain",
+            Self::Doctor { .. } => "doctor",
         }
     }
 }

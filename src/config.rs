@@ -262,6 +262,7 @@ impl Config {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Folder {
     Config,
     Data,

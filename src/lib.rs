@@ -13,14 +13,17 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod contact;
 pub mod db;
-mod demo;
+pub mod demo;
+pub mod explain;
 pub mod failure;
 pub mod files;
 pub mod ingest;
 pub mod model;
+pub mod progress;
 pub mod report;
-mod screen;
+pub mod screen;
 pub mod sim;
 pub mod status;
 
@@ -38,6 +41,7 @@ use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
 use crate::model::instant::parse_instant;
+use crate::progress::Progress;
 
 /// What every command has at hand.
 struct Session {
@@ -46,6 +50,7 @@ struct Session {
     quiet: bool,
     /// Fixed by `--now`, else the clock.
     now: Option<DateTime<Utc>>,
+    progress: Progress,
     talk: Talk,
 }
 
@@ -59,7 +64,10 @@ impl Session {
         };
         let flags = PathFlags { config: global.config, db: global.db, queries: global.queries };
         let config = Config::load(flags)?;
-        Ok(Self { config, json: global.json, quiet: global.quiet, now, talk: talk(global.quiet) })
+        let progress = Progress::new(is_screen(), global.quiet);
+        let speaker = progress.clone();
+        let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
+        Ok(Self { config, json: global.json, quiet: global.quiet, now, progress, talk })
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -74,6 +82,12 @@ impl Session {
             writeln!(out, "{}", text())?;
         }
         Ok(())
+    }
+
+    /// The stores named (all when none is), each with its client or why it has none.
+    fn sources(&self, names: &[String]) -> Result<Vec<ingest::Source<'_>>> {
+        let stores = self.config.stores_named(names)?;
+        Ok(stores.into_iter().map(|store| ingest::Source { store, api: self.store_client(store) }).collect())
     }
 
     fn store_client(&self, store: &StoreConfig) -> Result<StoreApi, Failure> {
@@ -94,15 +108,6 @@ impl Session {
         let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Store))?;
         Ok(StoreApi::new(client))
     }
-}
-
-#[expect(clippy::print_stderr, reason = "talk is what stderr is for")]
-fn talk(quiet: bool) -> Talk {
-    Rc::new(move |message: &str| {
-        if !quiet {
-            eprintln!("{message}");
-        }
-    })
 }
 
 /// Runs a command; data goes to `out`, talk to stderr.
@@ -126,7 +131,10 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
 async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> Result<u8> {
     match command {
         Command::Ingest(arguments) => ingest(session, arguments, out).await,
-        Command::Status => status(session, out),
+        Command::Status { max_age } => status(session, max_age, out),
+        Command::Verify { kinds: names, stores } => verify(session, &names, &stores, out).await,
+        Command::Explain { kind, id } => explain(session, &kind, &id, out),
+        Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
         Command::Rebuild => rebuild(session, out),
         Command::Simulate(arguments) => simulate(session, &arguments, out),
         _ => anyhow::bail!("not there yet"),
@@ -139,6 +147,7 @@ fn kinds(names: &[String]) -> Result<Vec<Kind>> {
 
 async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) -> Result<u8> {
     let options = ingest::Options {
+        purpose: ingest::Purpose::Ingest,
         kinds: kinds(&arguments.kinds)?,
         resume: !arguments.no_resume,
         accept_removals: arguments.accept_removals,
@@ -149,17 +158,44 @@ async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) 
 }
 
 async fn run_ingest(session: &Session, names: &[String], options: &ingest::Options) -> Result<ingest::Summary> {
-    let stores = session.config.stores_named(names)?;
+    let sources = session.sources(names)?;
     let db = Db::open(&session.config.paths.database)?;
-    let sources: Vec<ingest::Source> =
-        stores.into_iter().map(|store| ingest::Source { store, api: session.store_client(store) }).collect();
-    ingest::run(&db, &sources, options, &|| session.now()).await
+    ingest::run(&db, &sources, options, &session.progress, &|| session.now()).await
 }
 
-fn status(session: &Session, out: &mut dyn Write) -> Result<u8> {
-    let status = status::read(&session.config)?;
-    session.answer(out, &status.json(), || status.text())?;
+async fn verify(session: &Session, names: &[String], stores: &[String], out: &mut dyn Write) -> Result<u8> {
+    let options = ingest::Options {
+        purpose: ingest::Purpose::Verify,
+        kinds: kinds(names)?,
+        resume: false,
+        accept_removals: false,
+    };
+    let sources = session.sources(stores)?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    let summary =
+        ingest::VerifySummary(ingest::run(&db, &sources, &options, &session.progress, &|| session.now()).await?);
+    session.answer(out, &summary.json(), || summary.text())?;
+    Ok(summary.exit())
+}
+
+fn explain(session: &Session, kind: &str, id: &str, out: &mut dyn Write) -> Result<u8> {
+    let kind = kind.parse().map_err(Failure::config)?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    let explanation = explain::read(&db, kind, id)?;
+    session.answer(out, &explanation.json(), || explanation.text())?;
     Ok(0)
+}
+
+async fn doctor(session: &Session, stores: &[String], out: &mut dyn Write) -> Result<u8> {
+    let contacts = contact::first_contact(&session.sources(stores)?).await?;
+    session.answer(out, &contact::json(&contacts), || contact::text(&contacts))?;
+    Ok(contact::exit(&contacts))
+}
+
+fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Result<u8> {
+    let status = status::read(&session.config, session.now(), max_age)?;
+    session.answer(out, &status.json(), || status.text())?;
+    Ok(status.exit())
 }
 
 fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {
@@ -210,6 +246,6 @@ fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -
 }
 
 /// Whether stderr is a person's screen: only then are there colours and progress bars.
-pub fn is_screen() -> bool {
+fn is_screen() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

@@ -178,6 +178,7 @@ impl TokenSource {
                 self.accounts_url.host_str().unwrap_or_default()
             ),
             hint: self.hint.clone(),
+            whole: true,
         })
     }
 }

@@ -58,6 +58,7 @@ pub struct Client {
     throttle_wait: Duration,
     talk: Talk,
     requests: Cell<u64>,
+    answered: Cell<bool>,
 }
 
 /// One request below the API's address.
@@ -121,12 +122,18 @@ impl Client {
             throttle_wait: Duration::from_secs(connection.throttle_wait_seconds),
             talk,
             requests: Cell::new(0),
+            answered: Cell::new(false),
         })
     }
 
     /// Requests sent to the API so far, retries included, token requests not.
     pub fn requests(&self) -> u64 {
         self.requests.get()
+    }
+
+    /// Whether the server ever answered at all.
+    pub fn answered(&self) -> bool {
+        self.answered.get()
     }
 
     pub fn name(&self) -> &str {
@@ -153,7 +160,7 @@ impl Client {
                 // a token can be revoked or pushed out by newer ones before its hour is over: one new one is tried
                 Outcome::Unauthorised(token, _) if refused.is_none() => refused = Some(token),
                 Outcome::Unauthorised(_, message) => {
-                    return Err(Error::Credentials { message, hint: self.hint.clone() });
+                    return Err(Error::Credentials { message, hint: self.hint.clone(), whole: true });
                 }
             }
         }
@@ -199,6 +206,7 @@ impl Client {
             Ok(response) => response,
             Err(error) => return broken(transport_error(&error)),
         };
+        self.answered.set(true);
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         if headers
@@ -213,7 +221,7 @@ impl Client {
             Err(message) if message == TOO_LARGE => return Outcome::Failed(self.too_large()),
             Err(message) => return broken(message),
         };
-        self.judge(token, Answer { status, headers: plain_headers(&headers), body }, &headers, read)
+        self.judge(token, &Answer { status, headers: plain_headers(&headers), body }, &headers, read)
     }
 
     fn build(&self, request: &Request, token: &SecretString) -> reqwest::RequestBuilder {
@@ -232,7 +240,7 @@ impl Client {
     fn judge<T>(
         &self,
         token: SecretString,
-        answer: Answer,
+        answer: &Answer,
         headers: &HeaderMap,
         read: &impl Fn(&Answer) -> Reading<T>,
     ) -> Outcome<T> {
@@ -248,13 +256,13 @@ impl Client {
             return Outcome::Unauthorised(token, format!("{}: HTTP 401 {}", self.name, excerpt(&answer.body)));
         }
         if is_throttle_text(&answer.body) && status != 200 {
-            return match read(&answer) {
+            return match read(answer) {
                 Reading::Refused(error @ Error::DayLimit(_)) => Outcome::Failed(error),
                 _ => throttled(&format!("HTTP {status}")),
             };
         }
         if status == 429 {
-            return match read(&answer) {
+            return match read(answer) {
                 Reading::Refused(error @ Error::DayLimit(_)) => Outcome::Failed(error),
                 _ => throttled("HTTP 429"),
             };
@@ -263,6 +271,7 @@ impl Client {
             return Outcome::Failed(Error::Credentials {
                 message: format!("{}: HTTP 403, access denied: {}", self.name, excerpt(&answer.body)),
                 hint: format!("the token lacks a scope or the account is no partner; {}", self.hint),
+                whole: false,
             });
         }
         if is_html(&answer.body) {
@@ -272,9 +281,10 @@ impl Client {
                     self.name
                 ),
                 hint: self.hint.clone(),
+                whole: true,
             });
         }
-        match read(&answer) {
+        match read(answer) {
             Reading::Good(value) => Outcome::Done(value),
             Reading::Garbled(message) => Outcome::Retry(Fault::Broken, format!("{}: {message}", self.name)),
             Reading::Refused(error) => Outcome::Failed(error),

@@ -17,7 +17,12 @@ pub use store::{Page, StoreApi};
 pub enum Error {
     /// The token, its scope or the account was refused; asking again cannot help.
     #[error("{message}")]
-    Credentials { message: String, hint: String },
+    Credentials {
+        message: String,
+        hint: String,
+        /// The whole connection is refused, not this one request.
+        whole: bool,
+    },
     /// Unreachable, too slow, throttled or broken, after all retries.
     #[error("{0}")]
     Network(String),
@@ -33,7 +38,7 @@ impl Error {
     /// The failure a command ends with; `code` says which side refused.
     pub fn into_failure(self, code: Code) -> Failure {
         match self {
-            Self::Credentials { message, hint } => Failure::new(Code::Credentials, message).hint(hint),
+            Self::Credentials { message, hint, .. } => Failure::new(Code::Credentials, message).hint(hint),
             Self::Network(message) => Failure::new(Code::Network, message)
                 .hint("what was received is saved; run the same command again later"),
             Self::Refused { message, .. } | Self::DayLimit(message) => Failure::new(code, message),

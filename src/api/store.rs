@@ -1,6 +1,8 @@
 //! The Partner Store: one page of one kind per request (store contract §2, §3). The body is documented as a bare array;
 //! an object that wraps one array, or numbers its records, is read too.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use crate::api::Error;
@@ -17,6 +19,8 @@ pub struct StoreApi {
 pub struct Page {
     body: String,
     ranges: Vec<(usize, usize)>,
+    /// 204, an empty body or an empty list: there is nothing more.
+    pub is_end: bool,
     pub headers: Vec<(String, String)>,
 }
 
@@ -25,13 +29,8 @@ impl Page {
         self.ranges.iter().map(|(start, end)| &self.body[*start..*end]).collect()
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.ranges.len()
-    }
-
-    /// 204, an empty body or an empty list: the end.
-    pub fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
     }
 }
 
@@ -42,6 +41,15 @@ impl StoreApi {
 
     pub fn requests(&self) -> u64 {
         self.client.requests()
+    }
+
+    /// Whether asking for another kind can help after this error.
+    pub fn is_hopeless(&self, error: &Error) -> bool {
+        match error {
+            Error::Credentials { whole, .. } => *whole,
+            Error::Network(_) => !self.client.answered(),
+            Error::Refused { .. } | Error::DayLimit(_) => false,
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -56,13 +64,16 @@ impl StoreApi {
 
     fn read(&self, kind: Kind, page: u64, answer: &Answer) -> Reading<Page> {
         if answer.status == 204 {
-            return Reading::Good(Page { headers: answer.headers.clone(), ..Page::default() });
+            return Reading::Good(Page { is_end: true, headers: answer.headers.clone(), ..Page::default() });
         }
         if !(200..300).contains(&answer.status) {
             return Reading::Refused(self.client.refusal(&format!("{kind} page {page}"), answer));
         }
-        match split(&answer.body) {
-            Ok(Split::Records(body, ranges)) => Reading::Good(Page { body, ranges, headers: answer.headers.clone() }),
+        match split(kind.name(), &answer.body) {
+            Ok(Split::Records(body, ranges)) => {
+                Reading::Good(Page { body, ranges, is_end: false, headers: answer.headers.clone() })
+            }
+            Ok(Split::End) => Reading::Good(Page { is_end: true, headers: answer.headers.clone(), ..Page::default() }),
             Ok(Split::NotAList) if is_throttle_text(&answer.body) => Reading::Throttled,
             Ok(Split::NotAList) => {
                 Reading::Refused(self.client.refusal(&format!("{kind} page {page} is not a list of records"), answer))
@@ -72,28 +83,47 @@ impl StoreApi {
     }
 }
 
+/// What a body holds.
 enum Split {
     Records(String, Vec<(usize, usize)>),
+    /// An empty body or an empty list.
+    End,
     NotAList,
 }
 
 /// Cuts a body into the slices of its records. The error is for text that is no JSON.
-fn split(body: &[u8]) -> Result<Split, String> {
+fn split(kind: &str, body: &[u8]) -> Result<Split, String> {
     let text = std::str::from_utf8(body).map_err(|error| format!("the answer is not UTF-8 ({error})"))?;
     if text.trim().is_empty() {
-        return Ok(Split::Records(String::new(), Vec::new()));
+        return Ok(Split::End);
     }
-    let whole: &RawValue =
-        serde_json::from_str(text).map_err(|error| format!("the answer is not complete JSON ({error})"))?;
+    let whole: &RawValue = serde_json::from_str(text).map_err(incomplete)?;
     let records = match Scalar::of(whole) {
-        Scalar::Array(array) => Some(items(array)?),
-        Scalar::Object(object) => wrapped(object)?,
-        Scalar::Null => Some(Vec::new()),
-        _ => None,
+        Scalar::Array(array) => items(array)?,
+        Scalar::Null => return Ok(Split::End),
+        Scalar::Object(object) => {
+            let Members(members) = serde_json::from_str(object).map_err(incomplete)?;
+            if is_error(&members) {
+                return Ok(Split::NotAList);
+            }
+            let array = |wanted: &dyn Fn(&str) -> bool| {
+                members.iter().find(|(key, value)| wanted(key) && matches!(Scalar::of(value), Scalar::Array(_)))
+            };
+            match array(&|key| key == kind).or_else(|| array(&|key| key == "data")).or_else(|| array(&|_| true)) {
+                Some((_, array)) => items(array.get())?,
+                None if members.iter().all(|(key, _)| is_number(key)) && !members.is_empty() => {
+                    members.into_iter().map(|(_, record)| record).collect()
+                }
+                // an object without members may stand for a list without records: no error, and no documented end
+                None if members.is_empty() => return Ok(Split::Records(String::new(), Vec::new())),
+                None => return Ok(Split::NotAList),
+            }
+        }
+        _ => return Ok(Split::NotAList),
     };
-    let Some(records) = records else {
-        return Ok(Split::NotAList);
-    };
+    if records.is_empty() {
+        return Ok(Split::End);
+    }
     let start = text.as_ptr() as usize;
     let ranges = records
         .into_iter()
@@ -105,24 +135,29 @@ fn split(body: &[u8]) -> Result<Split, String> {
     Ok(Split::Records(text.to_owned(), ranges))
 }
 
-fn items(array: &str) -> Result<Vec<&RawValue>, String> {
-    serde_json::from_str(array).map_err(|error| format!("the answer is not complete JSON ({error})"))
+/// Zoho's services say no in an object with an error or a code, sometimes with status 200 and an empty list beside it:
+/// that must never pass for the end of a list.
+fn is_error(members: &[(Cow<'_, str>, &RawValue)]) -> bool {
+    members.iter().any(|(key, value)| match (key.as_ref(), Scalar::of(value)) {
+        ("error" | "error_description" | "errorCode", value) => !matches!(value, Scalar::Null),
+        ("status" | "result", Scalar::Text(status)) => matches!(status.as_ref(), "error" | "failure"),
+        ("code", Scalar::Text(code)) => !matches!(code.as_ref(), "0" | "SUCCESS"),
+        ("code", Scalar::Number(code)) => code != "0",
+        _ => false,
+    })
 }
 
-/// An object that stands for a list: the first array in it, or records under the keys 0, 1, 2, …
-fn wrapped(object: &str) -> Result<Option<Vec<&RawValue>>, String> {
-    let Members(members) =
-        serde_json::from_str(object).map_err(|error| format!("the answer is not complete JSON ({error})"))?;
-    if !members.is_empty()
-        && members.iter().all(|(key, _)| key.bytes().all(|byte| byte.is_ascii_digit()) && !key.is_empty())
-    {
-        return Ok(Some(members.into_iter().map(|(_, record)| record).collect()));
-    }
-    members
-        .iter()
-        .find(|(_, value)| matches!(Scalar::of(value), Scalar::Array(_)))
-        .map(|(_, array)| items(array.get()))
-        .transpose()
+#[expect(clippy::needless_pass_by_value, reason = "the form map_err asks for")]
+fn incomplete(error: serde_json::Error) -> String {
+    format!("the answer is not complete JSON ({error})")
+}
+
+fn is_number(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn items(array: &str) -> Result<Vec<&RawValue>, String> {
+    serde_json::from_str(array).map_err(incomplete)
 }
 
 #[cfg(test)]
@@ -130,7 +165,7 @@ mod tests {
     use super::*;
 
     fn records(body: &str) -> Option<Vec<String>> {
-        match split(body.as_bytes()) {
+        match split("subscriptions", body.as_bytes()) {
             Ok(Split::Records(body, ranges)) => {
                 Some(ranges.iter().map(|(start, end)| body[*start..*end].to_owned()).collect())
             }
@@ -145,16 +180,21 @@ mod tests {
         assert_eq!(records(r#"{"count":2,"subscriptions":[{"id": 1},{"id":2}]}"#), two);
         assert_eq!(records(r#"{"0":{"id": 1},"1":{"id":2}}"#), two);
         for end in ["", " \n", "[]", "null", r#"{"data":[]}"#] {
-            assert_eq!(records(end), Some(vec![]), "{end:?}");
+            assert!(matches!(split("subscriptions", end.as_bytes()), Ok(Split::End)), "{end:?}");
         }
+        assert_eq!(records("{}"), Some(vec![]), "no records, and no documented end");
     }
 
     #[test]
     fn anything_else_is_no_list() {
-        assert!(matches!(split(br#"{"error":"Access Denied"}"#), Ok(Split::NotAList)));
-        assert!(matches!(split(b"{}"), Ok(Split::NotAList)));
-        assert!(matches!(split(b"7"), Ok(Split::NotAList)));
-        assert!(split(br#"[{"id":1},{"id"#).is_err());
-        assert!(split(b"[\xff]").is_err());
+        assert!(matches!(split("subscriptions", br#"{"error":"Access Denied"}"#), Ok(Split::NotAList)));
+        assert!(matches!(split("subscriptions", b"7"), Ok(Split::NotAList)));
+        assert!(matches!(
+            split("subscriptions", br#"{"code":429,"error":"TOO_MANY_REQUESTS","details":[]}"#),
+            Ok(Split::NotAList)
+        ));
+        assert!(matches!(split("subscriptions", br#"{"code":"INVALID_DATA","details":[]}"#), Ok(Split::NotAList)));
+        assert!(split("subscriptions", br#"[{"id":1},{"id"#).is_err());
+        assert!(split("subscriptions", b"[\xff]").is_err());
     }
 }

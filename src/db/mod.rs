@@ -3,6 +3,7 @@
 //! the database); readers are never blocked.
 
 mod derive;
+mod explain;
 mod listing;
 mod migrate;
 mod names;
@@ -24,7 +25,8 @@ use crate::failure::{Code, Failure};
 use crate::files::create_private_folder;
 use crate::model::Value;
 
-pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow};
+pub use explain::{CrmPlace, CrmRefusal, PayloadVersion, Relatives};
+pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow, UnknownValue};
 pub use names::NameCache;
 pub use rebuild::RebuildSummary;
 pub use removal::Missing;

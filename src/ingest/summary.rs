@@ -44,6 +44,12 @@ pub struct Listing {
     pub removed: u64,
     pub error: Option<String>,
     pub failure: Option<Failure>,
+    /// The failure would meet every other kind of the store too.
+    pub is_hopeless: bool,
+    /// Of `verify` alone: current records in the mirror, and some ids that differ or are listed no more.
+    pub in_mirror: u64,
+    pub differing: Vec<String>,
+    pub not_listed: Vec<String>,
 }
 
 impl Listing {
@@ -61,10 +67,14 @@ impl Listing {
             removed: 0,
             error: None,
             failure: None,
+            is_hopeless: false,
+            in_mirror: 0,
+            differing: Vec::new(),
+            not_listed: Vec::new(),
         }
     }
 
-    fn exit(&self) -> u8 {
+    pub(super) fn exit(&self) -> u8 {
         match (&self.failure, self.outcome) {
             (Some(failure), _) => failure.code.exit(),
             (None, Outcome::Complete) => 3 * u8::from(self.counts.quarantined > 0 || self.missing > 0),
@@ -85,7 +95,7 @@ impl Listing {
         })
     }
 
-    fn message(&self) -> Option<&str> {
+    pub(super) fn message(&self) -> Option<&str> {
         self.error.as_deref().or(self.failure.as_ref().map(|failure| failure.message.as_str()))
     }
 

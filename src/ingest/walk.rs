@@ -34,9 +34,6 @@ pub struct Walk {
 impl Walk {
     /// Judges a page by its ids and by how many of them this walk had not seen.
     pub fn after(&mut self, ids: &[String], new_ids: usize) -> Step {
-        if ids.is_empty() {
-            return Step::Complete;
-        }
         if self.pages == 0 {
             self.first_page = ids.to_vec();
         }
@@ -66,7 +63,7 @@ impl Proof {
     }
 
     /// The next `per_page` for page 1: 2×, 4×, … up to 20,000; None when all were asked.
-    pub fn next(&mut self) -> Option<u32> {
+    pub fn next_size(&mut self) -> Option<u32> {
         if self.asked >= MAX_PAGE_SIZE {
             return None;
         }
@@ -171,6 +168,17 @@ impl Seen {
         counts
     }
 
+    /// Some ids of records that are new, changed, returned or unreadable.
+    pub fn differing(&self, most: usize) -> Vec<String> {
+        let differs = |entry: u8| entry & CLASS_BITS != code(Class::Unchanged);
+        let numbers = self.numbers.iter().filter(|(_, entry)| differs(**entry)).map(|(id, _)| id.to_string());
+        let texts = self.texts.iter().filter(|(_, entry)| differs(**entry)).map(|(id, _)| id.clone());
+        let mut ids: Vec<String> = numbers.chain(texts).collect();
+        ids.sort();
+        ids.truncate(most);
+        ids
+    }
+
     /// Records that were in the mirror, current, before this run began.
     pub fn known_before(&self) -> u64 {
         let before = |entry: &&u8| matches!(**entry & CLASS_BITS, 1 | 2);
@@ -214,7 +222,6 @@ mod tests {
         let mut walk = Walk::default();
         assert_eq!(walk.after(&ids(0..200), 200), Step::Next);
         assert_eq!(walk.after(&ids(200..257), 57), Step::Next);
-        assert_eq!(walk.after(&[], 0), Step::Complete);
     }
 
     #[test]
@@ -236,8 +243,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_first_page_is_a_complete_empty_list() {
-        assert_eq!(Walk::default().after(&[], 0), Step::Complete);
+    fn an_object_without_records_is_a_page_without_a_new_id() {
+        assert_eq!(Walk::default().after(&[], 0), Step::Prove);
+        let mut walk = Walk::default();
+        walk.after(&ids(0..200), 200);
+        walk.after(&ids(200..257), 57);
+        assert_eq!(walk.after(&[], 0), Step::Complete);
     }
 
     #[test]
@@ -274,7 +285,7 @@ mod tests {
             let mut proof = Proof::new(first_asked, counts[0]);
             let mut last = false;
             for count in &counts[1..] {
-                proof.next().unwrap();
+                proof.next_size().unwrap();
                 last = proof.proven_by(*count);
             }
             assert_eq!(last, proven, "{first_asked} {counts:?}");
@@ -284,8 +295,8 @@ mod tests {
     #[test]
     fn larger_pages_end_at_twenty_thousand() {
         let mut proof = Proof::new(200, 200);
-        let asked: Vec<u32> = std::iter::from_fn(|| proof.next()).collect();
+        let asked: Vec<u32> = std::iter::from_fn(|| proof.next_size()).collect();
         assert_eq!(asked, [400, 800, 1600, 3200, 6400, 12_800, 20_000]);
-        assert_eq!(Proof::new(20_000, 20_000).next(), None);
+        assert_eq!(Proof::new(20_000, 20_000).next_size(), None);
     }
 }

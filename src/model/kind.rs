@@ -4,7 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::tables::{self, Table};
+use crate::model::columns;
+use crate::model::tables::Table;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -20,10 +21,10 @@ impl Kind {
 
     pub fn table(self) -> &'static Table {
         match self {
-            Self::Subscriptions => &tables::SUBSCRIPTIONS,
-            Self::Transactions => &tables::TRANSACTIONS,
-            Self::Commissions => &tables::COMMISSIONS,
-            Self::Leads => &tables::LEADS,
+            Self::Subscriptions => &columns::SUBSCRIPTIONS,
+            Self::Transactions => &columns::TRANSACTIONS,
+            Self::Commissions => &columns::COMMISSIONS,
+            Self::Leads => &columns::LEADS,
         }
     }
 

@@ -10,10 +10,11 @@ use chrono::DateTime;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::value::RawValue;
 
+use crate::model::columns::ADDON_COLUMNS;
 use crate::model::instant::{format_instant, parse_day};
 use crate::model::json::{Members, Scalar};
 use crate::model::money;
-use crate::model::tables::{ADDON_COLUMNS, Column, Source, Table, ValueType};
+use crate::model::tables::{Column, Source, Table, ValueType};
 use crate::model::{Kind, Value};
 
 /// At most this many unknown fields of one record are reported: a payload with a million of them must not fill the
@@ -369,7 +370,6 @@ pub fn months_of(frequency: &str) -> Option<i64> {
         .find_map(|(name, months)| (name == frequency).then_some(months))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "all derive functions have one type")]
 pub fn derive_lead(draft: &mut Draft) -> Result<(), FieldError> {
     let customer = customer_id(draft.text("org_id"), draft.text("email"), draft.text("profile_id"));
     draft.set("customer_id", customer.into());
@@ -393,7 +393,6 @@ pub fn derive_subscription(draft: &mut Draft) -> Result<(), FieldError> {
     Ok(())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "all derive functions have one type")]
 pub fn derive_transaction(draft: &mut Draft) -> Result<(), FieldError> {
     let day = draft.text("transaction_date").map(|date| date[..10].to_owned());
     draft.set("transaction_day", day.into());

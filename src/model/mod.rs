@@ -1,12 +1,14 @@
 //! Plain data and pure code: the four kinds, the one declaration of their columns, and the way from a payload to a
 //! row to CRM fields. Nothing here touches a file, a socket or a clock.
 
+mod columns;
 pub mod instant;
 pub mod json;
 pub mod kind;
 pub mod mapping;
 pub mod money;
 pub mod objects;
+mod report_views;
 pub mod tables;
 pub mod value;
 

@@ -2,8 +2,10 @@
 //! the mirror's other objects. A test holds it against the real schema.
 
 use crate::model::Kind;
+use crate::model::columns::ADDON_COLUMNS;
 use crate::model::json::sha256_hex;
-use crate::model::tables::{ADDON_COLUMNS, Column, Source, Table, ValueType};
+use crate::model::report_views;
+use crate::model::tables::{Column, Source, Table, ValueType};
 
 /// One column of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -290,6 +292,7 @@ pub fn dictionary() -> Vec<Entry> {
     for (object, columns) in OTHERS {
         entries.extend(columns.iter().map(|column| plain(object, *column)));
     }
+    entries.extend(report_views::entries(&entries));
     entries
 }
 

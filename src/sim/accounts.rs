@@ -329,11 +329,9 @@ mod tests {
             ("client_id", "1000.SIMEU"),
             ("client_secret", "sim-secret-eu"),
         ];
-        let mut body = String::new();
-        for (name, value) in fields {
-            body += &format!("--b1\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-        }
-        body += "--b1--\r\n";
+        let part =
+            |(name, value)| format!("--b1\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        let body = fields.map(part).concat() + "--b1--\r\n";
         let ask = |accounts: &mut Accounts| {
             let call = post("/oauth/v2/token", &body);
             let answer = accounts.answer(&call, &AccountsSwitches::default(), "http://x", now);

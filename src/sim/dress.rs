@@ -86,17 +86,14 @@ mod tests {
 
     #[test]
     fn every_nth_record_is_strange() {
-        let mut switches = StoreSwitches::default();
-        switches.unknown_values_every = 10;
-        switches.extra_fields_every = 3;
+        let switches = StoreSwitches { unknown_values_every: 10, extra_fields_every: 3, ..StoreSwitches::default() };
         let served = dressed(&switches, "subscriptions", &record(r#"{"id":20,"status":"active"}"#)).into_owned();
         assert_eq!(served, r#"{"id":20,"status":"from_the_future"}"#);
     }
 
     #[test]
     fn the_first_generation_has_its_base_in_payout_currency() {
-        let mut switches = StoreSwitches::default();
-        switches.generations = Generations::FirstOnly;
+        let switches = StoreSwitches { generations: Generations::FirstOnly, ..StoreSwitches::default() };
         let newer = r#"{"exchange_rate":0.6771,"eligible_txn_amount":"315.0","eligible_txn_usd_amount":"209.0","usd_commission":"1.0","commission":"1.0","currency_symbol":"A&#36;"}"#;
         let served = dressed(&switches, "commissions", &record(newer)).into_owned();
         assert!(served.contains(r#""eligible_txn_amount":"213.29""#) && !served.contains("usd_"), "{served}");

@@ -78,7 +78,7 @@ pub struct Faults {
     pub per_mille: BTreeMap<FaultKind, u32>,
     /// Only requests whose path contains this.
     pub path: String,
-    /// No more faults than this are drawn; null is no limit.
+    /// No more faults than this are drawn until the log is cleared; null is no limit.
     pub limit: Option<u64>,
     pub stall_ms: u64,
     pub retry_after_seconds: u64,

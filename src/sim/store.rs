@@ -110,8 +110,7 @@ mod tests {
     use super::*;
 
     fn served(shape: BodyShape, texts: &[&str]) -> String {
-        let mut switches = StoreSwitches::default();
-        switches.body = shape;
+        let switches = StoreSwitches { body: shape, ..StoreSwitches::default() };
         body(&switches, "leads", texts)
     }
 

@@ -189,6 +189,8 @@ pub struct CrmSwitches {
     pub daily_limit: Option<u64>,
     /// Whether a null clears a field.
     pub null_clears: bool,
+    /// Date-times are read back in the user's zone: its distance from UTC in minutes.
+    pub user_offset_minutes: i32,
     /// Whether modules can be created through the API (an edition's matter).
     pub can_create_modules: bool,
 }
@@ -206,6 +208,7 @@ impl Default for CrmSwitches {
             prefix: String::new(),
             daily_limit: None,
             null_clears: true,
+            user_offset_minutes: 0,
             can_create_modules: true,
         }
     }

@@ -189,7 +189,9 @@ fn queued_faults_spoil_answers_and_a_lost_answer_was_committed() {
     let server = small();
     let token = token(&server, "crm");
     let queue = |kind| {
-        server.with(|world| world.switches.next_faults.push(NextFault { path: "/crm/".to_owned(), kind }));
+        server.with(|world| {
+            world.switches.next_faults.push(NextFault { path: "/crm/".to_owned(), kind });
+        });
     };
     let body = json!({"data": [{"Name": "x"}]});
     let mut seen = Vec::new();
@@ -232,4 +234,28 @@ fn the_back_door_edits_switches_and_moves_time() {
     assert_eq!(ask(&server, "POST", "/_sim/advance", "", r#"{"days":30}"#).0, 200);
     server.with(|world| assert!(world.store("us").count("transactions") > before));
     assert!(ask(&server, "GET", "/_sim/log", "", "").1.contains("\"host\":\"us\""));
+}
+
+#[test]
+fn date_times_are_read_back_in_the_users_zone() {
+    let server = small();
+    let token = token(&server, "crm");
+    server.with(|world| world.switches.crm.user_offset_minutes = 330);
+    let body = json!({"data": [{"Name": "1", "Transaction_Time": "2026-03-01T06:00:00+00:00"}]});
+    assert_eq!(crm(&server, &token, "POST", "Partner_Transactions/upsert", &body).0, 200);
+    let path = "Partner_Transactions?fields=Transaction_Time";
+    let (_, read) = crm(&server, &token, "GET", path, &Value::Null);
+    assert_eq!(read["data"][0]["Transaction_Time"], "2026-03-01T11:30:00+05:30");
+}
+
+#[test]
+fn the_days_credits_end_and_come_back() {
+    let server = small();
+    let token = token(&server, "crm");
+    server.with(|world| world.switches.crm.daily_limit = Some(1));
+    let body = json!({"data": [{"Name": "1"}]});
+    let push = || crm(&server, &token, "POST", "Partner_Transactions/upsert", &body).0;
+    assert_eq!((push(), push()), (200, 429));
+    server.with(|world| world.advance(1));
+    assert_eq!(push(), 200);
 }

@@ -212,6 +212,7 @@ impl World {
 
     pub fn clear_requests(&mut self) {
         self.log.clear();
+        self.drawn_faults = 0;
         for store in &mut self.stores {
             store.asked.clear();
         }

@@ -10,6 +10,7 @@ use crate::model::Value;
 use crate::report::catalog::{Catalog, Report, Source};
 use crate::report::freshness::Freshness;
 use crate::report::table::{Column, ColumnKind, Table, cell_text};
+use crate::screen::plain;
 
 /// What is known of where a table is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,7 +136,7 @@ fn shown(kind: ColumnKind, value: &Value) -> String {
     let text = cell_text(kind, value);
     match value {
         Value::Integer(_) | Value::Real(_) if kind.is_number() => separated(&text),
-        _ => text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect(),
+        _ => plain(&text),
     }
 }
 

@@ -4,6 +4,7 @@ use super::super::answer::{Answer, Call};
 use super::super::switches::CrmSwitches;
 use super::coql::{self, Query, Refused};
 use super::{Crm, CrmRecord, Field, Module, invalid_module, someone, time};
+use chrono::{DateTime, FixedOffset};
 use serde_json::{Map, Value, json};
 
 /// Limits of the list calls.
@@ -19,13 +20,13 @@ fn bad(code: &str, message: &str, details: &Value) -> Answer {
 
 impl Module {
     /// A record as a caller sees it: names with prefix, unset fields null.
-    fn shown(&self, record: &CrmRecord, names: &[&str], prefix: &str) -> Value {
+    fn shown(&self, record: &CrmRecord, names: &[&str], switches: &CrmSwitches) -> Value {
         let mut shown = Map::new();
         for name in names {
             let value = match *name {
                 "id" | "Created_Time" | "Modified_Time" => record.value(name),
-                _ => match self.seen_field(name, prefix) {
-                    Some(field) => record.value(&field.api_name),
+                _ => match self.seen_field(name, &switches.prefix) {
+                    Some(field) => in_zone(field, record.value(&field.api_name), switches),
                     None => continue,
                 },
             };
@@ -51,6 +52,21 @@ impl Module {
             records.reverse();
         }
         records
+    }
+}
+
+/// A date-time as the reading user sees it: the same instant in their zone.
+fn in_zone(field: &Field, value: Value, switches: &CrmSwitches) -> Value {
+    if field.data_type != "datetime" {
+        return value;
+    }
+    let zone = FixedOffset::east_opt(switches.user_offset_minutes * 60);
+    let instant = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    match (zone, instant) {
+        (Some(zone), Some(instant)) => {
+            json!(instant.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S%:z").to_string())
+        }
+        _ => value,
     }
 }
 
@@ -141,7 +157,7 @@ impl Crm {
             records.retain(|record| wanted.contains(&record.id.as_str()));
         }
         if let Some(since) = call.header("if-modified-since")
-            && let Ok(since) = chrono::DateTime::parse_from_rfc3339(since)
+            && let Ok(since) = DateTime::parse_from_rfc3339(since)
         {
             records.retain(|record| record.modified_at >= since);
             if records.is_empty() {
@@ -152,10 +168,8 @@ impl Crm {
         if asked.from >= end {
             return Answer::empty(204);
         }
-        let rows: Vec<Value> = records[asked.from..end]
-            .iter()
-            .map(|record| module.shown(record, &asked.names, &switches.prefix))
-            .collect();
+        let rows: Vec<Value> =
+            records[asked.from..end].iter().map(|record| module.shown(record, &asked.names, switches)).collect();
         let more = end < records.len();
         let bound = asked.bound(module);
         let previous = asked.from.saturating_sub(asked.per_page);
@@ -184,7 +198,7 @@ impl Crm {
         let names: Vec<String> = module.fields.iter().map(|field| field.seen_name(&switches.prefix)).collect();
         let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
         names.extend(["Created_Time", "Modified_Time"]);
-        let row = module.shown(&module.records[place], &names, &switches.prefix);
+        let row = module.shown(&module.records[place], &names, switches);
         Answer::json(200, &json!({ "data": [row] }))
     }
 

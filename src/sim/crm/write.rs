@@ -5,7 +5,7 @@ use super::super::answer::{Answer, Call, error_object};
 use super::super::switches::CrmSwitches;
 use super::validate::{self, Rules};
 use super::{Crm, CrmRecord, Deleted, Module, Note, someone, time, too_many_requests, unknown_url};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
@@ -62,13 +62,13 @@ impl Crm {
             record.insert("id".to_owned(), json!(id));
         }
         note.records = records.len();
-        if let Err(answer) = self.pay(&mut note, switches, now) {
-            return (answer, note);
-        }
         let keys = match keys_of(&body, &self.modules[at], switches) {
             Ok(keys) => keys,
             Err(answer) => return (answer, note),
         };
+        if let Err(answer) = self.pay(&mut note, switches, now) {
+            return (answer, note);
+        }
         let batch = Batch { verb, records, keys, switches, now };
         let items: Vec<Value> = (0..batch.records.len()).map(|index| self.write_one(at, &batch, index)).collect();
         (summary(&items, if verb == Verb::Insert { 201 } else { 200 }, switches), note)
@@ -81,6 +81,9 @@ impl Crm {
             return Err(too_many_requests(switches.too_many_requests, None));
         }
         note.credits = credits;
+        while self.spent.front().is_some_and(|(at, _)| now - *at >= Duration::hours(24)) {
+            self.spent.pop_front();
+        }
         self.spent.push_back((now, credits));
         Ok(())
     }
