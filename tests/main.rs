@@ -14,4 +14,5 @@ mod migrations; // the schema against the declaration, old, new and foreign file
 mod report_files; // every file of queries/: listed, described, runs in the plain shell
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
+mod report_ties; // reports add up to each other and to the views
 mod tidy; // the house checks itself
