@@ -11,9 +11,9 @@ use storemirror::model::instant::parse_instant;
 use storemirror::report::{Catalog, Moment, Request, assignment, write_csv};
 use tempfile::TempDir;
 
-pub(crate) const NOW: &str = "2026-03-01T06:00:00Z";
+pub const NOW: &str = "2026-03-01T06:00:00Z";
 
-pub(crate) struct Given {
+pub struct Given {
     folder: TempDir,
     connection: Connection,
     payloads: std::cell::Cell<i64>,
@@ -21,7 +21,7 @@ pub(crate) struct Given {
 
 impl Given {
     /// Two stores, each completely listed on 2026-03-01.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("mirror.db");
         drop(Db::open(&path).expect("a new mirror"));
@@ -39,20 +39,20 @@ impl Given {
         given
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("mirror.db")
     }
 
-    pub(crate) fn db(&self) -> Db {
+    pub fn db(&self) -> Db {
         Db::open_reader(&self.path()).expect("a reader")
     }
 
-    pub(crate) fn sql(&self, statement: &str) {
+    pub fn sql(&self, statement: &str) {
         self.connection.execute_batch(statement).expect(statement);
     }
 
     /// A live yearly subscription to service 10 of the US store, 1,200 dollars due on 2026-03-20.
-    pub(crate) fn subscription(&self, id: i64, facts: Value) -> &Self {
+    pub fn subscription(&self, id: i64, facts: Value) -> &Self {
         let defaults = json!({
             "subscription_id": id, "customer_id": format!("c{id}"), "company_name": format!("Company {id}"),
             "email": format!("c{id}@example.test"), "business_category": "zoho", "country": "Norway",
@@ -68,7 +68,7 @@ impl Given {
     }
 
     /// A recurring payment of 100 dollars for subscription 1 on 2026-02-01.
-    pub(crate) fn transaction(&self, id: i64, facts: Value) -> &Self {
+    pub fn transaction(&self, id: i64, facts: Value) -> &Self {
         let defaults = json!({
             "transaction_id": id, "transaction_day": "2026-02-01", "transaction_type": "recurring",
             "amount": "100", "usd_amount": "100", "currency": "USD", "billing_frequency": "yearly",
@@ -80,7 +80,7 @@ impl Given {
     }
 
     /// An active base commission of 18 dollars (rate 0.18) for subscription 1 on 2026-02-01.
-    pub(crate) fn commission(&self, id: i64, facts: Value) -> &Self {
+    pub fn commission(&self, id: i64, facts: Value) -> &Self {
         let defaults = json!({
             "commission_id": id, "type": "commission", "commission_type": "Base", "status": "open",
             "commission_day": "2026-02-01", "payout_id": -1, "entity": "Zoho US", "currency": "USD",
@@ -95,7 +95,7 @@ impl Given {
     }
 
     /// From `day` on the record is as `facts` say: a new version, and the record with it.
-    pub(crate) fn then(&self, kind: &str, id: i64, day: &str, facts: Value) -> &Self {
+    pub fn then(&self, kind: &str, id: i64, day: &str, facts: Value) -> &Self {
         let versions = format!("{kind}_versions");
         let newest = format!("{kind}_id = {id} and until_day = '9999-12-31'");
         let mut row = self.row(&versions, &newest);
@@ -115,7 +115,7 @@ impl Given {
     }
 
     /// The store stopped listing the record on `day`.
-    pub(crate) fn removed(&self, kind: &str, id: i64, day: &str) -> &Self {
+    pub fn removed(&self, kind: &str, id: i64, day: &str) -> &Self {
         self.sql(&format!("update {kind}_records set removed_at = '{day}T01:00:00Z' where {kind}_id = {id}"));
         if kind != "transaction" {
             self.sql(&format!(
@@ -127,7 +127,7 @@ impl Given {
     }
 
     /// The rows of a report (`name k=v …`) as CSV has them, only the columns named, a space between; `-` is empty.
-    pub(crate) fn rows(&self, report: &str, as_of: &str, columns: &str) -> Vec<String> {
+    pub fn rows(&self, report: &str, as_of: &str, columns: &str) -> Vec<String> {
         let mut words = report.split(' ');
         let catalog = Catalog::load(None).expect("the bundle");
         let report = catalog.find(words.next().expect("a name")).expect("a report");

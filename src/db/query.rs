@@ -1,5 +1,5 @@
 //! One SELECT of a report: prepared so that it can only read, given its named parameters with their types, and its rows
-//! handed on one at a time. Errors say which file and line, in SQLite's own words, and whose fault it is.
+//! handed on one at a time. Errors say which file and line, in the words of `SQLite`, and whose fault it is.
 
 use std::fmt;
 
@@ -97,7 +97,7 @@ impl Query<'_> {
     /// Runs it with those of `parameters` that it names; what it names and nobody gives is NULL, as in `sqlite3`.
     ///
     /// # Errors
-    /// A [`QueryError`] from SQLite, or whatever `on_row` returns.
+    /// A [`QueryError`] from `SQLite`, or whatever `on_row` returns.
     pub fn each(
         &mut self,
         parameters: &[(String, Value)],
@@ -140,7 +140,7 @@ fn error_of(file: &str, sql: &str, error: &SqlError) -> QueryError {
     QueryError { blame, file: file.to_owned(), line, message }
 }
 
-/// Where the thing stands that a message such as `no such table: main.x` ends with; SQLite gives no place for those.
+/// Where the thing stands that a message such as `no such table: main.x` ends with; `SQLite` gives no place for those.
 fn named_in(message: &str, sql: &str) -> Option<usize> {
     let name = message.rsplit_once(": ")?.1.rsplit('.').next()?;
     let mut start = 0;

@@ -1,5 +1,5 @@
 //! A report's rows, and how its columns are to be written: which numbers are money, which are rates, which are ids.
-//! This is the one place that decides it, by name; what no rule names is printed as SQLite gave it.
+//! This is the one place that decides it, by name; what no rule names is printed as `SQLite` gave it.
 
 use std::borrow::Cow;
 

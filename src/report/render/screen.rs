@@ -2,14 +2,17 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::ops::RangeInclusive;
 
 use anyhow::Result;
 use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width};
 
 use crate::model::Value;
+use crate::model::instant::parse_instant;
 use crate::report::catalog::{Catalog, Report, Source};
 use crate::report::freshness::Freshness;
 use crate::report::table::{Column, ColumnKind, Table, cell_text};
+use crate::screen::plain;
 
 /// What is known of where a table is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,10 +22,11 @@ pub struct Screen {
     pub color: bool,
 }
 
-/// Spaces between two columns.
-const GAP: u16 = 2;
-/// A text may be wrapped to this width, but an amount, an id or a day is never broken.
-const NARROWEST_TEXT: usize = 12;
+/// Spaces between two columns; one is enough where two do not fit.
+const GAPS: [u16; 2] = [2, 1];
+/// A text may be wrapped to the width of its longest word, within these bounds: no day is broken, and no mail address
+/// makes the whole table too wide. An amount or an id is never broken.
+const WRAPPED_TEXT: RangeInclusive<usize> = 10..=14;
 
 /// Writes the rows with aligned columns, and the freshness line last. When even the narrowest columns do not fit the
 /// screen, each row is written as a block of lines.
@@ -37,13 +41,21 @@ pub fn write_table(table: &Table, freshness: &Freshness, screen: Screen, out: &m
         .collect();
     let layouts: Vec<Layout> =
         table.columns.iter().enumerate().map(|(index, column)| Layout::new(column, index, &rows)).collect();
-    let narrowest: usize = layouts.iter().map(|layout| layout.narrowest + usize::from(GAP)).sum();
-    match screen.width {
-        Some(width) if narrowest > usize::from(width) + usize::from(GAP) => write_blocks(table, &rows, width, out)?,
-        _ => write_grid(&layouts, &rows, screen, out)?,
+    let fits = |gap: u16| match screen.width {
+        Some(width) => narrowest(&layouts, gap) <= usize::from(width),
+        None => true,
+    };
+    match GAPS.into_iter().find(|gap| fits(*gap)) {
+        Some(gap) => write_grid(&layouts, &rows, screen, gap, out)?,
+        None => write_blocks(table, &rows, screen.width.unwrap_or(0), out)?,
     }
     writeln!(out, "{}", freshness.line())?;
     Ok(())
+}
+
+/// The width below which a column would have to be broken where it must not.
+fn narrowest(layouts: &[Layout], gap: u16) -> usize {
+    layouts.iter().map(|layout| layout.narrowest + usize::from(gap)).sum::<usize>().saturating_sub(usize::from(gap))
 }
 
 /// How one column stands on the screen.
@@ -56,11 +68,17 @@ struct Layout {
 
 impl Layout {
     fn new(column: &Column, index: usize, rows: &[Vec<String>]) -> Self {
-        let content = rows.iter().map(|row| row[index].chars().count()).max().unwrap_or(0);
+        let widest = |width: fn(&str) -> usize| rows.iter().map(|row| width(&row[index])).max().unwrap_or(0);
+        let content = widest(|cell| cell.chars().count());
         let longest_word = column.name.split('_').map(|word| word.chars().count()).max().unwrap_or(0);
-        let wraps = column.kind == ColumnKind::Text && content > NARROWEST_TEXT;
-        let narrowest = longest_word.max(if wraps { NARROWEST_TEXT } else { content });
-        let header = wrapped_name(&column.name, narrowest.max(content));
+        let wraps = column.kind == ColumnKind::Text && content > *WRAPPED_TEXT.start();
+        let narrowest = longest_word.max(if wraps {
+            widest(|cell| cell.split(' ').map(|word| word.chars().count()).max().unwrap_or(0))
+                .clamp(*WRAPPED_TEXT.start(), *WRAPPED_TEXT.end())
+        } else {
+            content
+        });
+        let header = wrapped_name(&column.name, narrowest);
         Self { header, right: column.kind.is_number(), narrowest, wraps }
     }
 }
@@ -80,12 +98,12 @@ fn wrapped_name(name: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-fn write_grid(layouts: &[Layout], rows: &[Vec<String>], screen: Screen, out: &mut dyn Write) -> Result<()> {
+fn write_grid(layouts: &[Layout], rows: &[Vec<String>], screen: Screen, gap: u16, out: &mut dyn Write) -> Result<()> {
     let mut grid = comfy_table::Table::new();
     grid.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─')));
     match screen.width {
         // the last column's gap is not printed
-        Some(width) => grid.set_width(width + GAP).set_content_arrangement(ContentArrangement::Dynamic),
+        Some(width) => grid.set_width(width.saturating_add(gap)).set_content_arrangement(ContentArrangement::Dynamic),
         None => grid.set_content_arrangement(ContentArrangement::Disabled),
     };
     if screen.color {
@@ -99,9 +117,10 @@ fn write_grid(layouts: &[Layout], rows: &[Vec<String>], screen: Screen, out: &mu
     }));
     grid.add_rows(rows.iter().map(|row| row.iter().map(Cell::new)));
     for (column, layout) in grid.column_iter_mut().zip(layouts) {
-        column.set_padding((0, GAP));
+        column.set_padding((0, gap));
         column.set_cell_alignment(if layout.right { CellAlignment::Right } else { CellAlignment::Left });
-        let narrowest = u16::try_from(layout.narrowest).unwrap_or(u16::MAX);
+        // a boundary counts the gap in
+        let narrowest = u16::try_from(layout.narrowest).unwrap_or(u16::MAX).saturating_add(gap);
         column.set_constraint(if layout.wraps {
             ColumnConstraint::LowerBoundary(Width::Fixed(narrowest))
         } else {
@@ -130,12 +149,13 @@ fn write_blocks(table: &Table, rows: &[Vec<String>], width: u16, out: &mut dyn W
     Ok(())
 }
 
-/// A cell for the eye: thousands apart, and nothing in it that could steer the terminal.
+/// A cell for the eye: thousands apart, the day of an instant by itself, and nothing in it that could steer the terminal.
 fn shown(kind: ColumnKind, value: &Value) -> String {
     let text = cell_text(kind, value);
     match value {
         Value::Integer(_) | Value::Real(_) if kind.is_number() => separated(&text),
-        _ => text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect(),
+        _ if parse_instant(&text).is_some() => text.replace('T', " "),
+        _ => plain(&text),
     }
 }
 
