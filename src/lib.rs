@@ -22,6 +22,7 @@ pub mod files;
 pub mod ingest;
 pub mod model;
 pub mod progress;
+pub mod push;
 pub mod report;
 pub mod screen;
 pub mod sim;

@@ -168,6 +168,9 @@ impl Client {
 
     async fn wait_after(&self, attempts: &mut Attempts, fault: Fault, message: String) -> Result<(), Error> {
         match attempts.after(fault) {
+            Decision::GiveUp if matches!(fault, Fault::Throttled(_)) => {
+                Err(Error::Throttled(format!("{message}; gave up")))
+            }
             Decision::GiveUp => Err(Error::Network(format!("{message}; gave up"))),
             Decision::Wait(wait) => {
                 if wait >= QUIET_WAIT {
@@ -305,6 +308,14 @@ impl Client {
             status: answer.status,
             message: format!("{}: {what}: HTTP {}{location} {}", self.name, answer.status, excerpt(&answer.body)),
             body: String::from_utf8_lossy(&answer.body[..answer.body.len().min(64 * 1024)]).into_owned(),
+        }
+    }
+
+    /// The token may not do this.
+    pub fn no_scope(&self, what: &str, answer: &Answer) -> Error {
+        Error::Credentials {
+            message: format!("{}: {what}: HTTP {}, not allowed: {}", self.name, answer.status, excerpt(&answer.body)),
+            hint: format!("the token lacks a scope or its user a permission; {}", self.hint),
         }
     }
 

@@ -3,13 +3,15 @@
 
 pub mod auth;
 pub mod client;
+pub mod crm;
 pub mod pace;
 pub mod retry;
 pub mod store;
 
 use crate::failure::{Code, Failure};
 
-pub use client::{Client, Connection};
+pub use client::{Client, Connection, Talk};
+pub use crm::CrmApi;
 pub use store::{Page, StoreApi};
 
 /// What a request ended with, one variant per reaction.
@@ -29,6 +31,9 @@ pub enum Error {
     /// The server understood and said no.
     #[error("{message}")]
     Refused { status: u16, message: String, body: String },
+    /// Told to wait on every try, until it was given up.
+    #[error("{0}")]
+    Throttled(String),
     /// The day's API credits are spent.
     #[error("{0}")]
     DayLimit(String),
@@ -39,7 +44,7 @@ impl Error {
     pub fn into_failure(self, code: Code) -> Failure {
         match self {
             Self::Credentials { message, hint, .. } => Failure::new(Code::Credentials, message).hint(hint),
-            Self::Network(message) => Failure::new(Code::Network, message)
+            Self::Network(message) | Self::Throttled(message) => Failure::new(Code::Network, message)
                 .hint("what was received is saved; run the same command again later"),
             Self::Refused { message, .. } | Self::DayLimit(message) => Failure::new(code, message),
         }

@@ -4,9 +4,11 @@
 
 mod derive;
 mod explain;
+mod links;
 mod listing;
 mod migrate;
 mod names;
+mod push_rows;
 pub mod query;
 mod rebuild;
 mod removal;
@@ -26,8 +28,10 @@ use crate::files::create_private_folder;
 use crate::model::Value;
 
 pub use explain::{CrmPlace, CrmRefusal, PayloadVersion, Relatives};
+pub use links::{Acknowledgement, Batch, PushRun, Rejection};
 pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow, UnknownValue};
 pub use names::NameCache;
+pub use push_rows::{Cell, LinkRow, ParentRow, PushQuery, PushRow, RejectionRow};
 pub use rebuild::RebuildSummary;
 pub use removal::Missing;
 pub use save::{Class, SavedRecord};

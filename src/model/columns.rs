@@ -77,6 +77,7 @@ pub(super) static SUBSCRIPTIONS: Table = Table {
     derive: derive_subscription,
     addons: Some("/addons"),
     module_label: Some("Partner Subscriptions"),
+    pushes_removed: true,
 };
 
 /// Shared by subscriptions and leads: the store uses the same keys for both (contract §5).
@@ -172,6 +173,7 @@ pub(super) static LEADS: Table = Table {
     derive: derive_lead,
     addons: None,
     module_label: None,
+    pushes_removed: false,
 };
 
 pub(super) static TRANSACTIONS: Table = Table {
@@ -259,6 +261,7 @@ pub(super) static TRANSACTIONS: Table = Table {
     derive: derive_transaction,
     addons: None,
     module_label: Some("Partner Transactions"),
+    pushes_removed: false,
 };
 
 pub(super) static COMMISSIONS: Table = Table {
@@ -393,6 +396,7 @@ pub(super) static COMMISSIONS: Table = Table {
     derive: derive_commission,
     addons: None,
     module_label: Some("Partner Commissions"),
+    pushes_removed: false,
 };
 
 /// The members of one add-on (contract §4), in the order of `subscription_addons`.

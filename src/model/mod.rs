@@ -2,6 +2,7 @@
 //! row to CRM fields. Nothing here touches a file, a socket or a clock.
 
 mod columns;
+pub mod crm;
 pub mod instant;
 pub mod json;
 pub mod kind;
