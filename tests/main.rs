@@ -11,6 +11,7 @@ mod support;
 mod ingest; // listing: completeness, removal, drift, resume, faults
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
+mod push; // plan and apply against the simulated CRM
 mod report_files; // the bundle's files: listed, readable by the plain shell, without a scan of payloads
 mod report_output; // what reports print, in every format
 mod report_rules; // a hand-made case for every rule

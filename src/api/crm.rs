@@ -260,17 +260,18 @@ fn refusal(error: &Value) -> Refusal {
 /// The message with the limits and expectations that stand beside it, so that the reason is whole.
 fn message(error: &Value) -> String {
     let details = &error["details"];
-    let mut message = error["message"].as_str().or(error["error_info"].as_str()).unwrap_or("no message").to_owned();
+    let said = error["message"].as_str().or(error["error_info"].as_str()).unwrap_or("no message");
+    let mut parts = vec![said.to_owned()];
     for (key, words) in [("expected_data_type", "expected"), ("maximum_length", "maximum length"), ("limit", "limit")] {
         if let Some(detail) = plain_text(&details[key]) {
-            message.push_str(&format!(" ({words} {detail})"));
+            parts.push(format!("({words} {detail})"));
         }
     }
     if let Some(values) = details["supported_values"].as_array() {
         let shown: Vec<String> = values.iter().take(MAX_SHOWN_VALUES).filter_map(plain_text).collect();
-        message.push_str(&format!(" (accepted: {})", shown.join(", ")));
+        parts.push(format!("(accepted: {})", shown.join(", ")));
     }
-    message
+    parts.join(" ")
 }
 
 fn plain_text(value: &Value) -> Option<String> {
@@ -296,7 +297,7 @@ fn field_info(field: &Value) -> Option<FieldInfo> {
         read_only: field["read_only"] == true || field["field_read_only"] == true,
         mandatory: field["system_mandatory"] == true,
         lookup_module: text(&field["lookup"]["module"]["api_name"]),
-        pick_list_values: (!values.is_empty()).then(|| Value::from_iter(values.into_iter().cloned()).to_string()),
+        pick_list_values: (!values.is_empty()).then(|| values.into_iter().cloned().collect::<Value>().to_string()),
     })
 }
 
@@ -319,6 +320,7 @@ mod tests {
         judge_write(records, status, body.to_string().as_bytes())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests hand in json!")]
     fn error(code: &str, details: Value) -> Value {
         json!({"code": code, "message": "no", "status": "error", "details": details})
     }

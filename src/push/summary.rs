@@ -252,12 +252,12 @@ impl Summary {
         let columns: Vec<&(&str, Count, bool)> =
             columns.iter().filter(|(_, count, always)| *always || self.sum(count) > 0).collect();
         let row = |first: &str, cells: Vec<String>| {
-            let cells: String = columns
+            let cells: Vec<String> = columns
                 .iter()
                 .zip(cells)
                 .map(|((title, ..), cell)| format!("  {cell:>width$}", width = title.len().max(7)))
                 .collect();
-            format!("{first:<13}{cells}")
+            format!("{first:<13}{}", cells.concat())
         };
         let title = row("", columns.iter().map(|(title, ..)| (*title).to_owned()).collect());
         let kinds = self
@@ -414,7 +414,7 @@ fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
