@@ -171,15 +171,19 @@ enum Judged {
 }
 
 fn judge_write(records: usize, status: u16, body: &[u8]) -> Judged {
+    if status == 413 {
+        // a proxy's words about the size need not be JSON
+        return Judged::Write(Write::Refused(too_large()));
+    }
     let body: Value = match serde_json::from_slice(body) {
         Ok(body) => body,
-        // a proxy's words about the size need not be JSON
-        Err(_) if status == 413 => return Judged::Write(Write::Refused(too_large())),
         Err(_) if (400..500).contains(&status) => return Judged::Request,
         Err(error) => return Judged::Garbled(format!("the answer is not complete JSON ({error})")),
     };
     let Some(items) = body["data"].as_array() else {
-        return if body["code"].is_null() {
+        return if body["code"].is_null() && (400..500).contains(&status) {
+            Judged::Request
+        } else if body["code"].is_null() {
             Judged::Garbled("neither results nor an error in the answer".to_owned())
         } else {
             judge_refusal(status, refusal(&body))

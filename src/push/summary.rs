@@ -223,9 +223,7 @@ impl Summary {
             lines.extend(self.change_lines());
         }
         lines.extend(self.rejection_lines());
-        let mut text = lines.join("\n");
-        text.push('\n');
-        text
+        lines.join("\n")
     }
 
     /// One line per kind, without the columns in which every kind has nothing.
@@ -482,7 +480,7 @@ mod tests {
              subscriptions        1        0      1,501\n\
              transactions         0        0          0\n\
              1 request to www.zohoapis.com for 1 API credit (12 of 5,000 used in the last 24 hours)\n\
-             1 record sent without a payload too long for its field\n"
+             1 record sent without a payload too long for its field"
         );
     }
 
