@@ -289,7 +289,8 @@ impl<'a> Push<'a> {
             }
             push.set_mapping(mapping, self.crm);
         }
-        for push in self.kinds.iter().filter(|push| !push.mapping.missing.is_empty()) {
+        let lacking = |push: &&KindPush| push.plan.operations() > 0 && !push.mapping.missing.is_empty();
+        for push in self.kinds.iter().filter(lacking) {
             (self.talk)(&format!(
                 "{} has no field {}; not sent until `storemirror crm setup` makes it",
                 self.crm.module(push.kind),

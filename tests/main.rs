@@ -11,6 +11,7 @@ mod support;
 mod ingest; // listing: completeness, removal, drift, resume, faults
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
+mod push; // plan and apply against the simulated CRM
 mod report_files; // every file of queries/: listed, described, runs in the plain shell
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand

@@ -282,7 +282,8 @@ impl Client {
                 whole: false,
             });
         }
-        if is_html(&answer.body) {
+        // a proxy speaks HTML when a body is too large for it
+        if is_html(&answer.body) && status != 413 {
             return Outcome::Failed(Error::Credentials {
                 message: format!(
                     "{}: a web page came instead of data (HTTP {status}), probably a login page",

@@ -171,15 +171,19 @@ enum Judged {
 }
 
 fn judge_write(records: usize, status: u16, body: &[u8]) -> Judged {
+    if status == 413 {
+        // a proxy's words about the size need not be JSON
+        return Judged::Write(Write::Refused(too_large()));
+    }
     let body: Value = match serde_json::from_slice(body) {
         Ok(body) => body,
-        // a proxy's words about the size need not be JSON
-        Err(_) if status == 413 => return Judged::Write(Write::Refused(too_large())),
         Err(_) if (400..500).contains(&status) => return Judged::Request,
         Err(error) => return Judged::Garbled(format!("the answer is not complete JSON ({error})")),
     };
     let Some(items) = body["data"].as_array() else {
-        return if body["code"].is_null() {
+        return if body["code"].is_null() && (400..500).contains(&status) {
+            Judged::Request
+        } else if body["code"].is_null() {
             Judged::Garbled("neither results nor an error in the answer".to_owned())
         } else {
             judge_refusal(status, refusal(&body))
@@ -260,17 +264,18 @@ fn refusal(error: &Value) -> Refusal {
 /// The message with the limits and expectations that stand beside it, so that the reason is whole.
 fn message(error: &Value) -> String {
     let details = &error["details"];
-    let mut message = error["message"].as_str().or(error["error_info"].as_str()).unwrap_or("no message").to_owned();
+    let said = error["message"].as_str().or(error["error_info"].as_str()).unwrap_or("no message");
+    let mut parts = vec![said.to_owned()];
     for (key, words) in [("expected_data_type", "expected"), ("maximum_length", "maximum length"), ("limit", "limit")] {
         if let Some(detail) = plain_text(&details[key]) {
-            message.push_str(&format!(" ({words} {detail})"));
+            parts.push(format!("({words} {detail})"));
         }
     }
     if let Some(values) = details["supported_values"].as_array() {
         let shown: Vec<String> = values.iter().take(MAX_SHOWN_VALUES).filter_map(plain_text).collect();
-        message.push_str(&format!(" (accepted: {})", shown.join(", ")));
+        parts.push(format!("(accepted: {})", shown.join(", ")));
     }
-    message
+    parts.join(" ")
 }
 
 fn plain_text(value: &Value) -> Option<String> {
@@ -296,7 +301,7 @@ fn field_info(field: &Value) -> Option<FieldInfo> {
         read_only: field["read_only"] == true || field["field_read_only"] == true,
         mandatory: field["system_mandatory"] == true,
         lookup_module: text(&field["lookup"]["module"]["api_name"]),
-        pick_list_values: (!values.is_empty()).then(|| Value::from_iter(values.into_iter().cloned()).to_string()),
+        pick_list_values: (!values.is_empty()).then(|| values.into_iter().cloned().collect::<Value>().to_string()),
     })
 }
 
@@ -319,6 +324,7 @@ mod tests {
         judge_write(records, status, body.to_string().as_bytes())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests hand in json!")]
     fn error(code: &str, details: Value) -> Value {
         json!({"code": code, "message": "no", "status": "error", "details": details})
     }

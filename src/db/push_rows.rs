@@ -73,36 +73,38 @@ impl PushQuery {
     pub fn new(kind: Kind, columns: &[&'static Column], target: impl Fn(Kind) -> String) -> Self {
         let table = kind.table();
         let mut parameters = vec![target(kind), kind.name().to_owned()];
-        let mut parent_columns = String::new();
-        let mut joins = String::new();
+        let mut selected =
+            vec![format!("r.store_id, r.{}, r.removed_at is not null, l.crm_id, l.state, l.fields_sent", table.key)];
+        selected.push("x.fields_sha256, x.next_at".to_owned());
+        let mut joins = Vec::new();
         for parent in table.parents() {
             let above = parent.table();
             let (alias, key) = (alias(parent), above.key);
             let (target_mark, kind_mark) = (parameters.len() + 1, parameters.len() + 2);
-            parent_columns.push_str(&format!(
-                ", r.{key}, {alias}.{key} is not null, {alias}.removed_at is not null, {alias}_link.crm_id, {alias}_link.state"
-            ));
-            joins.push_str(&format!(
+            selected.push(format!("r.{key}, {alias}.{key} is not null, {alias}.removed_at is not null"));
+            selected.push(format!("{alias}_link.crm_id, {alias}_link.state"));
+            joins.push(format!(
                 "left join {} {alias} on {alias}.store_id = r.store_id and {alias}.{key} = r.{key}
                  left join crm_links {alias}_link on {alias}_link.target = ?{target_mark}
                    and {alias}_link.store_id = r.store_id and {alias}_link.kind = ?{kind_mark}
-                   and {alias}_link.record_id = cast(r.{key} as text)\n",
+                   and {alias}_link.record_id = cast(r.{key} as text)",
                 above.records
             ));
             parameters.extend([target(parent), parent.name().to_owned()]);
         }
-        let cells: String = columns.iter().map(|column| format!(", {}", expression(column))).collect();
-        let key = table.key;
+        selected.extend(columns.iter().map(|column| expression(column)));
+        let (records, key) = (table.records, table.key);
         let all = format!(
-            "select r.store_id, r.{key}, r.removed_at is not null, l.crm_id, l.state, l.fields_sent, x.fields_sha256, x.next_at
-               {parent_columns}{cells}
+            "select {}
              from {records} r
              left join crm_links l on l.target = ?1 and l.store_id = r.store_id and l.kind = ?2
                and l.record_id = cast(r.{key} as text)
              left join crm_rejections x on x.target = ?1 and x.store_id = r.store_id and x.kind = ?2
                and x.record_id = cast(r.{key} as text)
-             {joins}left join payloads p on p.payload_id = r.payload_id",
-            records = table.records
+             {}
+             left join payloads p on p.payload_id = r.payload_id",
+            selected.join(", "),
+            joins.join("\n")
         );
         let next = parameters.len() + 1;
         let one = format!("{all} where r.store_id = ?{next} and r.{key} = ?{}", next + 1);
@@ -176,6 +178,14 @@ fn cell<'a>(row: &'a Row, column: usize) -> Result<Cell<'a>> {
 }
 
 impl Db {
+    /// Runs reads that belong together: one snapshot of the file, and one lock instead of one per statement.
+    pub fn read<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        let snapshot = self.connection().unchecked_transaction()?;
+        let result = work();
+        snapshot.commit()?;
+        result
+    }
+
     /// Shows every record of the query's kind, by store and id.
     pub fn push_rows(&self, query: &PushQuery, mut visit: impl FnMut(&PushRow) -> Result<()>) -> Result<()> {
         let mut statement = self.connection().prepare(&query.all)?;

@@ -154,19 +154,24 @@ impl Sender<'_> {
     }
 
     fn prepare(&self, batch: Batch) -> Result<Prepared> {
-        let mut items = Vec::with_capacity(batch.records.len());
-        for (key, adopted) in batch.records {
-            let item = self.db.push_row(self.query, self.names.store_id(key), key.id, |row| {
-                let lookups: Vec<Lookup> = self.parents.lookups(self.kind, self.mapping, row, key.store);
-                let mut fields = String::new();
-                self.mapping.write(row, &self.names.name(key), &lookups, &mut fields)?;
-                let linked = row.link.as_ref().map(|link| link.crm_id.to_owned());
-                let sent = row.link.as_ref().map(|link| link.fields_sent.to_owned());
-                Ok(Item { key, crm_id: adopted.or(linked), fields, sent })
-            })?;
-            items.extend(item);
-        }
-        Ok(Prepared { operation: batch.operation, items })
+        let Batch { operation, records } = batch;
+        let items = self.db.read(|| {
+            let items = records.into_iter().map(|(key, adopted)| self.item(key, adopted));
+            items.filter_map(Result::transpose).collect::<Result<Vec<_>>>()
+        })?;
+        Ok(Prepared { operation, items })
+    }
+
+    /// A record as it is now; None when it is no longer there.
+    fn item(&self, key: Key, adopted: Option<String>) -> Result<Option<Item>> {
+        self.db.push_row(self.query, self.names.store_id(key), key.id, |row| {
+            let lookups: Vec<Lookup> = self.parents.lookups(self.kind, self.mapping, row, key.store);
+            let mut fields = String::new();
+            self.mapping.write(row, &self.names.name(key), &lookups, &mut fields)?;
+            let linked = row.link.as_ref().map(|link| link.crm_id.to_owned());
+            let sent = row.link.as_ref().map(|link| link.fields_sent.to_owned());
+            Ok(Item { key, crm_id: adopted.or(linked), fields, sent })
+        })
     }
 
     /// Saves what came of a batch; returns what is to be adopted.

@@ -133,13 +133,11 @@ impl Mapping {
                 Source::Name => Some(quoted(name)?),
                 Source::Cell(place) => match text_of(target, &row.cells[place]) {
                     Some(Plain::Number(number)) => Some(number),
-                    Some(Plain::Text(text)) => match fitting(target, &text) {
-                        Some(text) => Some(quoted(text)?),
-                        None => {
-                            payload_left_out = true;
-                            None
-                        }
-                    },
+                    Some(Plain::Text(text)) => {
+                        let fitting = fitting(target, &text);
+                        payload_left_out |= fitting.is_none();
+                        fitting.map(quoted).transpose()?
+                    }
                     None => None,
                 },
                 Source::Parent(place) => match lookups[place] {
@@ -151,9 +149,10 @@ impl Mapping {
                 if out.len() > 1 {
                     out.push(',');
                 }
-                out.push_str(&quoted(&target.api_name)?);
-                out.push(':');
-                out.push_str(&value);
+                // an API name is letters, digits and underscores: it needs no escapes
+                for part in ["\"", &target.api_name, "\":", &value] {
+                    out.push_str(part);
+                }
             }
         }
         out.push('}');
@@ -214,13 +213,15 @@ fn text_of<'a>(target: &Target, cell: &'a Cell) -> Option<Plain<'a>> {
 /// The text as it goes into the field: cut where that is allowed, None for a payload that does not fit. Any other
 /// text that is too long is sent as it is, so that the CRM's refusal is seen.
 fn fitting<'a>(target: &Target, text: &'a str) -> Option<&'a str> {
-    let end = target.length.and_then(|length| text.char_indices().nth(length)).map(|(end, _)| end);
-    match end {
-        None => Some(text),
-        Some(_) if target.crm_type == CrmType::Textarea => None,
-        Some(end) if target.cuttable => Some(&text[..end]),
-        Some(_) => Some(text),
+    // no more bytes than characters allowed: no need to count
+    let length = target.length.filter(|length| text.len() > *length);
+    let Some((end, _)) = length.and_then(|length| text.char_indices().nth(length)) else {
+        return Some(text);
+    };
+    if target.cuttable {
+        return Some(&text[..end]);
     }
+    (target.crm_type != CrmType::Textarea).then_some(text)
 }
 
 fn quoted(text: &str) -> Result<String> {
@@ -279,7 +280,9 @@ pub(super) fn merged(sent: Option<&str>, outgoing: &str) -> Result<String> {
     let mut text = outgoing[..outgoing.len() - 1].to_owned();
     for (field, value) in older {
         if newer.iter().all(|(name, _)| *name != field) {
-            text.push_str(&format!(",{}:{}", quoted(&field)?, value.get()));
+            for part in [",", &quoted(&field)?, ":", value.get()] {
+                text.push_str(part);
+            }
         }
     }
     text.push('}');

@@ -38,7 +38,7 @@ pub(super) struct Names {
 }
 
 struct Store {
-    store_id: String,
+    id: String,
     template: String,
     decided: bool,
 }
@@ -113,7 +113,7 @@ impl Names {
                 // the one store of a firm needs no prefix; a second one always gets it (design, "CRM names and fields")
                 let alone = fresh && configured.len() == 1 && configured[0] == store_id;
                 let default = if alone { "{id}" } else { "{store}:{id}" };
-                Store { store_id, template: template.unwrap_or_else(|| default.to_owned()), decided }
+                Store { id: store_id, template: template.unwrap_or_else(|| default.to_owned()), decided }
             })
             .collect();
         Self { stores }
@@ -121,24 +121,20 @@ impl Names {
 
     /// The place of a store; one that is not registered gets a place of its own.
     pub(super) fn place(&mut self, store_id: &str) -> u32 {
-        let place = self.stores.iter().position(|store| store.store_id == store_id).unwrap_or_else(|| {
-            self.stores.push(Store {
-                store_id: store_id.to_owned(),
-                template: "{store}:{id}".to_owned(),
-                decided: false,
-            });
+        let place = self.stores.iter().position(|store| store.id == store_id).unwrap_or_else(|| {
+            self.stores.push(Store { id: store_id.to_owned(), template: "{store}:{id}".to_owned(), decided: false });
             self.stores.len() - 1
         });
         u32::try_from(place).unwrap_or(u32::MAX)
     }
 
     pub(super) fn store_id(&self, key: Key) -> &str {
-        &self.stores[key.store as usize].store_id
+        &self.stores[key.store as usize].id
     }
 
     pub(super) fn name(&self, key: Key) -> String {
         let store = &self.stores[key.store as usize];
-        record_name(&store.template, &store.store_id, key.id)
+        record_name(&store.template, &store.id, key.id)
     }
 
     /// Decides the names of the stores that are about to be sent; returns those that were not decided before.
@@ -148,7 +144,7 @@ impl Names {
             let store = &mut self.stores[key.store as usize];
             if !store.decided {
                 store.decided = true;
-                fresh.push((store.store_id.clone(), store.template.clone()));
+                fresh.push((store.id.clone(), store.template.clone()));
             }
         }
         fresh

@@ -228,9 +228,7 @@ impl Summary {
             lines.extend(self.change_lines());
         }
         lines.extend(self.rejection_lines());
-        let mut text = lines.join("\n");
-        text.push('\n');
-        text
+        lines.join("\n")
     }
 
     /// One line per kind, without the columns in which every kind has nothing.
@@ -257,12 +255,12 @@ impl Summary {
         let columns: Vec<&(&str, Count, bool)> =
             columns.iter().filter(|(_, count, always)| *always || self.sum(count) > 0).collect();
         let row = |first: &str, cells: Vec<String>| {
-            let cells: String = columns
+            let cells: Vec<String> = columns
                 .iter()
                 .zip(cells)
                 .map(|((title, ..), cell)| format!("  {cell:>width$}", width = title.len().max(7)))
                 .collect();
-            format!("{first:<13}{cells}")
+            format!("{first:<13}{}", cells.concat())
         };
         let title = row("", columns.iter().map(|(title, ..)| (*title).to_owned()).collect());
         let kinds = self
@@ -419,7 +417,7 @@ fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -487,7 +485,7 @@ mod tests {
              subscriptions        1        0      1,501\n\
              transactions         0        0          0\n\
              1 request to www.zohoapis.com for 1 API credit (12 of 5,000 used in the last 24 hours)\n\
-             1 record sent without a payload too long for its field\n"
+             1 record sent without a payload too long for its field"
         );
     }
 

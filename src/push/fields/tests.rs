@@ -84,7 +84,7 @@ fn only_fields_the_module_has_are_sent_under_their_configured_names() {
     ]);
     let cells = [("company_name", text("Zylker")), ("email", text("a@b.test")), ("org_id", text("9"))];
     let free = Mapping::new(Kind::Subscriptions, &config, &[]);
-    assert_eq!(written(&free, &cells, &[]).0, r#"{"Name":"us:7","Firm":"Zylker","Org_ID":"9"}"#);
+    assert_eq!(written(&free, &cells, &[]).0, r#"{"Name":"us:7","Org_ID":"9","Firm":"Zylker"}"#);
     let known = Mapping::new(Kind::Subscriptions, &config, &[field("Firm", 255), field("Status", 120)]);
     assert_eq!(written(&known, &cells, &[]).0, r#"{"Name":"us:7","Firm":"Zylker"}"#);
     assert!(known.missing.contains(&"Org_ID".to_owned()) && !known.missing.contains(&"Email".to_owned()));
