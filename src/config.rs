@@ -216,7 +216,10 @@ impl Config {
             credentials: config_folder.join("credentials.toml"),
             state: platform_folder(Folder::State)?,
             database,
-            queries: flags.queries.unwrap_or_else(|| config_folder.join("queries")),
+            queries: match flags.queries {
+                Some(folder) => folder,
+                None => platform_folder(Folder::Config)?.join("queries"),
+            },
             config: config_path,
             config_folder,
         };

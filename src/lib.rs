@@ -28,6 +28,7 @@ pub mod sim;
 pub mod status;
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
@@ -35,13 +36,14 @@ use chrono::{DateTime, Utc};
 
 use crate::api::client::Talk;
 use crate::api::{Client, Connection, StoreApi};
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Format, Global};
 use crate::config::{Config, PathFlags, SecretStore, StoreConfig};
 use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
 use crate::model::instant::parse_instant;
 use crate::progress::Progress;
+use crate::report::{Catalog, Moment};
 
 /// What every command has at hand.
 struct Session {
@@ -135,6 +137,8 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Verify { kinds: names, stores } => verify(session, &names, &stores, out).await,
         Command::Explain { kind, id } => explain(session, &kind, &id, out),
         Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
+        Command::Report(arguments) => report(session, &arguments, out),
+        Command::Export { folder, as_of } => export(session, folder, as_of.as_deref(), out),
         Command::Rebuild => rebuild(session, out),
         Command::Simulate(arguments) => simulate(session, &arguments, out),
         _ => anyhow::bail!("not there yet"),
@@ -222,6 +226,83 @@ fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {
         text
     })?;
     Ok(exit)
+}
+
+fn report(session: &Session, arguments: &cli::Report, out: &mut dyn Write) -> Result<u8> {
+    let catalog = Catalog::load(Some(&session.config.paths.queries))?;
+    let format = if session.json { Format::Json } else { arguments.format };
+    let Some(name) = &arguments.name else {
+        let json = report::catalog_json(&catalog);
+        return match format {
+            Format::Json => writeln!(out, "{json}"),
+            _ => writeln!(out, "{}", report::catalog_text(&catalog)),
+        }
+        .map(|()| Ok(0))?;
+    };
+    let report = catalog.find(name)?;
+    if arguments.sql || arguments.describe {
+        let text = if arguments.sql { report.sql.to_string() } else { report::describe(report) };
+        let key = if arguments.sql { "sql" } else { "description" };
+        session.answer(out, &serde_json::json!({ "report": report.name, key: text.trim_end() }), || {
+            text.trim_end().to_owned()
+        })?;
+        return Ok(0);
+    }
+    let moment = Moment::new(arguments.as_of.as_deref(), session.now())?;
+    let given = arguments.parameters.iter().map(|text| report::assignment(text)).collect::<Result<Vec<_>>>()?;
+    let request = report::Request::new(report, &given, moment)?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    match &arguments.output {
+        None => render(session, &db, &request, format, out)?,
+        Some(path) => {
+            let mut bytes = Vec::new();
+            render(session, &db, &request, format, &mut bytes)?;
+            files::write_atomically(path, &bytes, false).map_err(|error| {
+                Failure::config(format!("cannot write {}: {error}", path.display()))
+                    .hint("name a file in a folder that exists")
+            })?;
+        }
+    }
+    Ok(0)
+}
+
+fn render(session: &Session, db: &Db, request: &report::Request, format: Format, out: &mut dyn Write) -> Result<()> {
+    let freshness = report::Freshness::read(db, request.moment)?;
+    match format {
+        Format::Table => report::write_table(&request.run(db)?, &freshness, terminal(), out),
+        Format::Json => report::write_json(request, &request.run(db)?, &freshness, out),
+        Format::Csv => {
+            request.stream_csv(db, out)?;
+            (session.talk)(&freshness.line());
+            Ok(())
+        }
+        Format::Ndjson | Format::Markdown | Format::Html => anyhow::bail!("not there yet"),
+    }
+}
+
+/// The screen a table is fitted to; a pipe or a file has no width and no colour.
+fn terminal() -> report::Screen {
+    let terminal = console::Term::stdout();
+    if !terminal.is_term() {
+        return report::Screen::default();
+    }
+    report::Screen {
+        width: terminal.size_checked().map(|(_, columns)| columns),
+        color: std::env::var_os("NO_COLOR").is_none(),
+    }
+}
+
+fn export(session: &Session, folder: PathBuf, as_of: Option<&str>, out: &mut dyn Write) -> Result<u8> {
+    let catalog = Catalog::load(Some(&session.config.paths.queries))?;
+    let moment = Moment::new(as_of, session.now())?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    let options = report::ExportOptions { folder, only: Vec::new(), parameters: Vec::new(), moment };
+    let manifest = report::export(&db, &catalog, &options)?;
+    session.answer(out, &serde_json::to_value(&manifest)?, || {
+        let reports = screen::counted(manifest.reports.len() as u64, "report", "reports");
+        format!("wrote {reports} as CSV and manifest.json to {}", options.folder.display())
+    })?;
+    Ok(0)
 }
 
 /// Runs the simulated servers until Ctrl-C, after printing how to reach them.

@@ -11,8 +11,8 @@ mod support;
 mod ingest; // listing: completeness, removal, drift, resume, faults
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
-mod report_files; // every file of queries/: listed, described, runs in the plain shell
-mod report_output; // parameters, a user's own reports, formats, export
-mod report_rules; // each rule of each report, by hand
+mod report_files; // the bundle's files: listed, readable by the plain shell, without a scan of payloads
+mod report_output; // what reports print, in every format
+mod report_rules; // a hand-made case for every rule
 mod report_ties; // reports add up to each other and to the views
 mod tidy; // the house checks itself

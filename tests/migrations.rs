@@ -95,42 +95,38 @@ fn every_migration_in_the_folder_is_embedded() {
     assert_eq!(usize::try_from(applied).unwrap(), files, "touch src/db/migrate.rs when a migration was added");
 }
 
-/// What the migrations from `version` on create, newest first: `view service_rates`, `index payloads_current`, ….
-fn created_since(version: u32) -> Vec<String> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
-    let mut created = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name[1..].split_once("__").unwrap().0.parse::<u32>().unwrap() < version {
-            continue;
-        }
-        let sql = std::fs::read_to_string(&path).unwrap();
-        let objects = sql.lines().filter_map(|line| line.strip_prefix("create "));
-        created.extend(objects.map(|object| object.split(' ').take(2).collect::<Vec<_>>().join(" ")));
+/// A file as the program left it when `version` was its newest migration.
+fn older(path: &std::path::Path, version: i64) {
+    let (_folder, newest) = fresh();
+    let connection = Connection::open(path).unwrap();
+    let mut files: Vec<(i64, std::path::PathBuf)> =
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                (path.file_name().unwrap().to_str().unwrap()[1..].split("__").next().unwrap().parse().unwrap(), path)
+            })
+            .collect();
+    files.sort();
+    for (_, file) in files.iter().filter(|(number, _)| *number <= version) {
+        connection.execute_batch(&std::fs::read_to_string(file).unwrap()).unwrap();
     }
-    // views first: no index can be dropped under a view that names it
-    created.sort_by_key(|object| (!object.starts_with("view "), object.clone()));
-    created
+    let attach = format!(
+        "attach '{}' as newest;
+         create table refinery_schema_history (version int4 primary key, name varchar(255), applied_on varchar(255), checksum varchar(255));
+         insert into refinery_schema_history select * from newest.refinery_schema_history where version <= {version};
+         insert into stores (store_id, data_center, api_url) values ('us', 'com', 'x');",
+        newest.display()
+    );
+    connection.execute_batch(&attach).unwrap();
 }
 
 #[test]
 fn an_older_file_is_migrated_after_a_backup_copy() {
-    let (_folder, path) = fresh();
-    let connection = Connection::open(&path).unwrap();
-    let newest: i64 =
-        connection.query_row("select max(version) from refinery_schema_history", [], |row| row.get(0)).unwrap();
-    // back to the file as it was before the dictionary came: everything after it is undone by hand
-    for created in created_since(7) {
-        connection.execute_batch(&format!("drop {created}")).unwrap();
-    }
-    connection.execute("delete from refinery_schema_history where version >= 7", []).unwrap();
-    connection.execute("delete from settings", []).unwrap();
-    connection.execute("insert into stores (store_id, data_center, api_url) values ('us', 'com', 'x')", []).unwrap();
-    drop(connection);
-
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mirror.db");
+    older(&path, 6);
     drop(Db::open(&path).unwrap());
-    let backup = path.with_file_name("mirror.db.v6.backup");
     let version = |path: &std::path::Path| -> (i64, i64) {
         Connection::open(path)
             .unwrap()
@@ -139,8 +135,12 @@ fn an_older_file_is_migrated_after_a_backup_copy() {
             })
             .unwrap()
     };
-    assert_eq!(version(&path), (newest, 1));
-    assert_eq!(version(&backup), (6, 1));
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
+    assert_eq!(version(&path), (i64::try_from(files).unwrap(), 1));
+    assert_eq!(version(&path.with_file_name("mirror.db.v6.backup")), (6, 1));
+    let (_folder, fresh) = fresh();
+    let schema = |path: &std::path::Path| columns(&Connection::open(path).unwrap());
+    assert_eq!(schema(&path), schema(&fresh), "migrated step by step and made at once are the same");
 }
 
 #[track_caller]

@@ -4,7 +4,6 @@
 use crate::model::Kind;
 use crate::model::columns::ADDON_COLUMNS;
 use crate::model::json::sha256_hex;
-use crate::model::report_views;
 use crate::model::tables::{Column, Source, Table, ValueType};
 
 /// One column of one object.
@@ -289,12 +288,83 @@ pub fn dictionary() -> Vec<Entry> {
         entries.extend(version_entries(table));
     }
     entries.extend(addon_entries());
+    entries.extend(shared_views());
     for (object, columns) in OTHERS {
         entries.extend(columns.iter().map(|column| plain(object, *column)));
     }
-    entries.extend(report_views::entries(&entries));
     entries
 }
+
+/// The views that reports share: the columns of one or two tables under another name, and a few of their own.
+fn shared_views() -> Vec<Entry> {
+    let (subscriptions, transactions, commissions) =
+        (Kind::Subscriptions.table(), Kind::Transactions.table(), Kind::Commissions.table());
+    let mut entries = renamed("money_transactions", record_entries(transactions), |_| true);
+    entries.extend(renamed("base_commissions", record_entries(commissions), |_| true));
+    for (view, table, kept) in [
+        ("subscription_history", subscriptions, SUBSCRIPTION_FACTS),
+        ("commission_history", commissions, COMMISSION_FACTS),
+    ] {
+        let versions = version_entries(table);
+        let facts: Vec<Entry> = record_entries(table)
+            .into_iter()
+            .filter(|entry| {
+                kept.contains(&entry.column.as_str()) && versions.iter().all(|version| version.column != entry.column)
+            })
+            .collect();
+        let dropped = if view == "commission_history" { &["payout_amount_micros"][..] } else { &[] };
+        entries.extend(renamed(view, versions, |column| !dropped.contains(&column)));
+        entries.extend(renamed(view, facts, |_| true));
+    }
+    for (object, columns) in RATE_VIEWS {
+        entries.extend(columns.iter().map(|column| plain(object, *column)));
+    }
+    entries
+}
+
+fn renamed(object: &str, entries: Vec<Entry>, keep: impl Fn(&str) -> bool) -> Vec<Entry> {
+    entries
+        .into_iter()
+        .filter(|entry| keep(&entry.column))
+        .map(|entry| Entry { object: object.to_owned(), ..entry })
+        .collect()
+}
+
+/// What `subscription_history` takes from the record beside its versions.
+const SUBSCRIPTION_FACTS: &[&str] =
+    &["customer_id", "company_name", "email", "country", "business_category", "subscription_start_date"];
+const COMMISSION_FACTS: &[&str] = &[
+    "type",
+    "sign",
+    "entity",
+    "payout_currency",
+    "commission_day",
+    "subscription_id",
+    "transaction_id",
+    "company_name",
+    "service_name",
+];
+
+const SERVICE_ID: Plain = ("service_id", "INTEGER", "the service's catalogue id");
+const RATE: Plain = (
+    "rate_basis_points",
+    "INTEGER",
+    "Σ|usd_commission| ÷ Σ|eligible USD amount| of the 365 days up to the day, in ten-thousandths",
+);
+const RATE_VIEWS: &[(&str, &[Plain])] = &[
+    (
+        "service_commission_days",
+        &[
+            STORE_ID,
+            SERVICE_ID,
+            ("commission_day", "TEXT", "the accounted day"),
+            ("usd_commission_micros", "INTEGER", "Σ|usd_commission| of the day's base commissions"),
+            ("eligible_usd_amount_micros", "INTEGER", "Σ|eligible USD amount| of the day's base commissions"),
+        ],
+    ),
+    ("service_rates", &[STORE_ID, SERVICE_ID, ("day", "TEXT", "the day the rate holds for"), RATE]),
+    ("store_rates", &[STORE_ID, ("day", "TEXT", "the day the rate holds for"), RATE]),
+];
 
 /// A change of the declaration is told by this.
 pub fn fingerprint(entries: &[Entry]) -> String {
