@@ -9,7 +9,6 @@ pub mod kind;
 pub mod mapping;
 pub mod money;
 pub mod objects;
-mod report_views;
 pub mod tables;
 pub mod value;
 
