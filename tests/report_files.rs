@@ -18,8 +18,12 @@ fn small_mirror() -> Given {
     let given = Given::new();
     given
         .subscription(1, json!({}))
+        .subscription(2, json!({ "next_recurring_date": "2026-02-20", "subscription_start_date": "2026-01-20" }))
+        .subscription(3, json!({}))
         .transaction(1, json!({}))
+        .transaction(3, json!({ "subscription_id": 3, "transaction_type": "cancel", "amount": "0" }))
         .commission(1, json!({}))
+        .then("subscription", 3, "2026-02-10", json!({ "status": "inactive", "mrr_usd": null }))
         .sql("insert into sync_runs (store_id, kind, started_at, outcome) values ('us', 'leads', '', 'complete')");
     given
 }

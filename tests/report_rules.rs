@@ -4,7 +4,19 @@
 mod commissions_by_month;
 mod commissions_by_state;
 mod commissions_missing;
+mod customer_retention;
+mod customer_statement;
 mod freshness;
+mod mrr_by_service;
+mod mrr_movements;
+mod renewal_outcomes;
+mod renewals_by_month;
 mod renewals_due;
+mod renewals_overdue;
+mod revenue;
+mod subscription_changes;
+mod subscriptions_at_risk;
+mod subscriptions_lost;
+mod subscriptions_new;
 
 const AS_OF: &str = "2026-03-01";

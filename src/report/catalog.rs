@@ -18,8 +18,27 @@ macro_rules! bundled {
 }
 
 /// Every file of `queries/`, by name.
-pub const BUNDLED: &[(&str, &str)] =
-    bundled!("commissions_by_month", "commissions_by_state", "commissions_missing", "freshness", "renewals_due",);
+pub const BUNDLED: &[(&str, &str)] = bundled!(
+    "commissions_by_month",
+    "commissions_by_state",
+    "commissions_missing",
+    "customer_retention",
+    "customer_statement",
+    "freshness",
+    "mrr_by_service",
+    "mrr_movements",
+    "renewal_outcomes",
+    "renewals_by_month",
+    "renewals_due",
+    "renewals_overdue",
+    "revenue_by_country",
+    "revenue_by_customer",
+    "revenue_by_service",
+    "subscription_changes",
+    "subscriptions_at_risk",
+    "subscriptions_lost",
+    "subscriptions_new",
+);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
