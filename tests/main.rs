@@ -13,6 +13,7 @@ mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
 mod push; // plan and apply against the simulated CRM
 mod report_files; // every file of queries/: listed, described, runs in the plain shell
+mod report_history; // reports over a partner's months: movements, losses and revenue tie
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
 mod report_ties; // reports add up to each other and to the views
