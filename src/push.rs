@@ -14,6 +14,7 @@ mod plan;
 mod summary;
 
 use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 
 use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
@@ -77,6 +78,19 @@ pub async fn run(
         push.send(&api).await?;
     }
     push.finish(run_id)
+}
+
+/// Records per kind that a push would send now or keep waiting for a parent; the refused ones are in `crm_rejections`.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn pending(db: &Db, crm: &CrmConfig, stores_configured: &[String], now: DateTime<Utc>) -> Result<Vec<(Kind, u64)>> {
+    let (clock, talk): (_, Talk) = (|| now, Rc::new(|_: &str| {}));
+    let options = Options { dry_run: true, ..Options::default() };
+    let mut push = Push::new(db, crm, stores_configured, &options, &clock, &talk)?;
+    push.survey(0)?;
+    let count = |plan: &Plan| plan.counts.create + plan.counts.update + plan.counts.waiting;
+    Ok(push.kinds.iter().map(|push| (push.kind, count(&push.plan))).collect())
 }
 
 struct Push<'a> {

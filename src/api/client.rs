@@ -151,7 +151,11 @@ impl Client {
                 Ok(token) => token,
                 Err(MintError::Final(error)) => return Err(error),
                 Err(MintError::Retry(fault, message)) => {
-                    self.wait_after(&mut attempts, fault, message).await?;
+                    // the accounts server's throttle says nothing about the API's own limits
+                    self.wait_after(&mut attempts, fault, message).await.map_err(|error| match error {
+                        Error::Throttled(message) => Error::Network(message),
+                        other => other,
+                    })?;
                     continue;
                 }
             };

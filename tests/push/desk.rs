@@ -23,7 +23,7 @@ pub(super) struct Desk {
     pub(super) db: Db,
     pub(super) crm: CrmConfig,
     pub(super) stores: Vec<String>,
-    now: Cell<DateTime<Utc>>,
+    pub(super) now: Cell<DateTime<Utc>>,
     pub(super) said: Rc<RefCell<Vec<String>>>,
 }
 
