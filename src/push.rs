@@ -2,8 +2,8 @@
 //! interrupted goes on by itself.
 //!
 //! The way of a push: survey (plan every kind, parents first; a dry run ends here) → brake → metadata of the modules
-//! that something is sent to → apply kind by kind, planning a kind again when its parents got ids. See [`plan`] for
-//! what is decided, [`apply`] for how it is sent, [`fields`] for what a record looks like in the CRM.
+//! that something is sent to → apply kind by kind, planning a kind again when its parents got ids. See `plan` for
+//! what is decided, `apply` for how it is sent, `fields` for what a record looks like in the CRM.
 //!
 //! It deletes nothing, never sends an empty value, and starts no automation.
 

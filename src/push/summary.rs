@@ -11,7 +11,7 @@ use crate::push::apply::Stop;
 use crate::push::plan::{Change, Counts};
 use crate::screen::{self, counted};
 
-/// Rejections and changes shown to a person; `crm_rejections` and `--json` have them all.
+/// Rejections shown to a person; `crm_rejections` and `--json` have them all.
 const SHOWN: usize = 20;
 /// Characters of a value shown to a person.
 const SHOWN_CHARACTERS: usize = 60;
@@ -347,7 +347,7 @@ impl Summary {
     fn change_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut shown = 0;
-        for (kind, change) in self.changes().take(SHOWN) {
+        for (kind, change) in self.changes() {
             lines.push(format!("{} {kind} {} ({})", change.operation, change.record_id, change.name));
             lines.extend(
                 change.fields.iter().map(|(field, from, to)| format!("  {field}: {} → {}", short(from), short(to))),
