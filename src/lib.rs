@@ -96,11 +96,14 @@ impl Session {
         Ok(())
     }
 
+    fn store_ids(&self) -> Vec<String> {
+        self.config.stores.iter().map(|store| store.store_id.clone()).collect()
+    }
+
     /// Pushes to the configured CRM; a client is only made when something is to be sent.
     async fn push(&self, db: &Db, options: &push::Options, clock: &dyn Fn() -> DateTime<Utc>) -> Result<push::Summary> {
         let crm = self.config.crm()?;
-        let stores: Vec<String> = self.config.stores.iter().map(|store| store.store_id.clone()).collect();
-        push::run(db, crm, &stores, || self.crm_client(crm), options, clock, &self.talk).await
+        push::run(db, crm, &self.store_ids(), || self.crm_client(crm), options, clock, &self.talk).await
     }
 
     fn crm_client(&self, crm: &CrmConfig) -> Result<CrmApi> {
@@ -167,7 +170,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
 async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> Result<u8> {
     match command {
         Command::Ingest(arguments) => ingest(session, arguments, out).await,
-        Command::Status { max_age } => status(session, max_age, out).await,
+        Command::Status { max_age } => status(session, max_age, out),
         Command::Verify { kinds: names, stores } => verify(session, &names, &stores, out).await,
         Command::Explain { kind, id } => explain(session, &kind, &id, out),
         Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
@@ -212,6 +215,7 @@ async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> 
         allow_mass_change: arguments.allow_mass_change,
         show: arguments.show,
     };
+    push::check_kinds(&options.kinds)?;
     session.config.crm()?;
     // a dry run only reads, and must not keep an ingest from writing meanwhile
     let path = &session.config.paths.database;
@@ -287,26 +291,24 @@ async fn doctor(session: &Session, stores: &[String], out: &mut dyn Write) -> Re
     Ok(contact::exit(&contacts))
 }
 
-async fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Result<u8> {
-    let waiting = push_status(session).await?;
+fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Result<u8> {
+    let waiting = push_status(session)?;
     let status = status::read(&session.config, waiting, session.now(), max_age)?;
     session.answer(out, &status.json(), || status.text())?;
     Ok(status.exit())
 }
 
 /// What the next push would send, found by planning one.
-async fn push_status(session: &Session) -> Result<status::PushStatus> {
+fn push_status(session: &Session) -> Result<status::PushStatus> {
     let path = &session.config.paths.database;
     if session.config.crm.is_none() || !path.exists() {
         let pending = Kind::pushed().map(|kind| (kind, 0)).collect();
         return Ok(status::PushStatus { pending, ..status::PushStatus::default() });
     }
     let db = Db::open_reader(path)?;
-    let options = push::Options { dry_run: true, ..push::Options::default() };
-    let plan = session.push(&db, &options, &|| session.now()).await?;
     let host = session.config.crm()?.host();
     Ok(status::PushStatus {
-        pending: plan.pending(),
+        pending: push::pending(&db, session.config.crm()?, &session.store_ids(), session.now())?,
         rejections: db.count_rejections(&host)?,
         last_push_at: db.last_push_at(&host)?,
     })

@@ -93,6 +93,18 @@ pub fn pending(db: &Db, crm: &CrmConfig, stores_configured: &[String], now: Date
     Ok(push.kinds.iter().map(|push| (push.kind, count(&push.plan))).collect())
 }
 
+/// Refuses kinds that the CRM has no module for, before anything is opened.
+///
+/// # Errors
+/// `config` naming the kind and those that are pushed.
+pub fn check_kinds(kinds: &[Kind]) -> Result<()> {
+    let Some(kind) = kinds.iter().find(|kind| Kind::pushed().all(|pushed| pushed != **kind)) else { return Ok(()) };
+    let known: Vec<&str> = Kind::pushed().map(Kind::name).collect();
+    Err(Failure::config(format!("{kind} have no module in the CRM"))
+        .hint(format!("the kinds that are pushed are {}", known.join(", ")))
+        .into())
+}
+
 struct Push<'a> {
     db: &'a Db,
     crm: &'a CrmConfig,
@@ -131,12 +143,6 @@ impl<'a> Push<'a> {
         clock: &'a dyn Fn() -> DateTime<Utc>,
         talk: &'a Talk,
     ) -> Result<Self> {
-        if let Some(kind) = options.kinds.iter().find(|kind| Kind::pushed().all(|pushed| pushed != **kind)) {
-            let known: Vec<&str> = Kind::pushed().map(Kind::name).collect();
-            return Err(Failure::config(format!("{kind} have no module in the CRM"))
-                .hint(format!("the kinds that are pushed are {}", known.join(", ")))
-                .into());
-        }
         let now = clock();
         let kinds = Kind::pushed()
             .filter(|kind| options.kinds.is_empty() || options.kinds.contains(kind))

@@ -143,11 +143,6 @@ impl Summary {
         };
     }
 
-    /// How many records of each kind are to be created or updated.
-    pub fn pending(&self) -> Vec<(Kind, u64)> {
-        self.kinds.iter().map(|kind| (kind.kind, kind.planned.create + kind.planned.update)).collect()
-    }
-
     /// The exit code of the contract.
     pub fn exit(&self) -> u8 {
         if self.dry_run {
