@@ -8,6 +8,7 @@
 mod given;
 mod support;
 
+mod connect; // OAuth: connect, disconnect, whoami
 mod ingest; // listing: completeness, removal, drift, resume, faults
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
