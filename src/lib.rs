@@ -4,6 +4,7 @@
 //! main → lib → ingest  → api (store)  ─┐
 //!            → push    → api (crm)    ─┤→ model
 //!            → report  → db           ─┘
+//!            → connect → api (accounts)
 //!            → sim     (the simulated servers)
 //! ```
 //!
@@ -13,6 +14,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod connect;
 pub mod contact;
 pub mod db;
 pub mod demo;
@@ -38,7 +40,7 @@ use chrono::{DateTime, Utc};
 use crate::api::client::Talk;
 use crate::api::{Client, Connection, CrmApi, StoreApi};
 use crate::cli::{Cli, Command, Format, Global};
-use crate::config::{Config, CrmConfig, PathFlags, SecretStore, StoreConfig};
+use crate::config::{Config, CrmConfig, Party, PathFlags, SecretStore, StoreConfig};
 use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
@@ -58,14 +60,16 @@ struct Session {
 }
 
 impl Session {
-    fn new(global: Global) -> Result<Self> {
+    /// `makes_config`: the command makes a configuration file that is not there yet.
+    fn new(global: Global, makes_config: bool) -> Result<Self> {
         let now = match &global.now {
             Some(text) => Some(parse_instant(text).ok_or_else(|| {
                 Failure::config(format!("--now {text:?} is not an instant such as 2026-03-01T06:00:00Z"))
             })?),
             None => None,
         };
-        let flags = PathFlags { config: global.config, db: global.db, queries: global.queries };
+        let flags =
+            PathFlags { config: global.config, db: global.db, queries: global.queries, may_be_missing: makes_config };
         let config = Config::load(flags)?;
         let progress = Progress::new(is_screen(), global.quiet);
         let speaker = progress.clone();
@@ -154,11 +158,13 @@ impl Session {
 /// # Errors
 /// Whatever stopped it; [`Failure::of`] tells the exit code.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
-    let session = Session::new(cli.global)?;
+    let session = Session::new(cli.global, matches!(cli.command, Command::Connect(_)))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         tokio::select! {
+            // a command that ends by Ctrl-C has the first word
+            biased;
             result = dispatch(&session, cli.command, out) => result,
             _ = tokio::signal::ctrl_c() => {
                 Err(Failure::new(Code::Interrupted, "interrupted").hint("everything received is saved; the same command goes on from there").into())
@@ -180,7 +186,10 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Sync => sync(session, out).await,
         Command::Demo { folder } => demo::run(session, &folder, out).await,
         Command::Rebuild => rebuild(session, out),
-        Command::Simulate(arguments) => simulate(session, &arguments, out),
+        Command::Connect(arguments) => connect(session, arguments, out).await,
+        Command::Disconnect(arguments) => disconnect(session, arguments, out).await,
+        Command::Whoami => whoami(session, out),
+        Command::Simulate(arguments) => simulate(session, &arguments, out).await,
     }
 }
 
@@ -417,8 +426,43 @@ fn export(session: &Session, folder: PathBuf, as_of: Option<&str>, out: &mut dyn
     Ok(0)
 }
 
+async fn connect(session: &Session, arguments: cli::Connect, out: &mut dyn Write) -> Result<u8> {
+    let (party, how) = match arguments {
+        cli::Connect::Store { name, how } => (Party::Store(name), how),
+        cli::Connect::Crm { how } => (Party::Crm, how),
+    };
+    let wishes = connect::Wishes {
+        data_center: how.data_center,
+        client_id: how.client_id,
+        find_data_center: how.find_data_center,
+        new_secret: how.new_secret,
+    };
+    // plain lines: what is drawn for progress would get between a prompt and its answer
+    let speaker = Progress::new(false, session.quiet);
+    let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
+    let connected = connect::connect(&session.config, &party, &wishes, &talk).await?;
+    session.answer(out, &connected.json(), || connected.text())?;
+    Ok(0)
+}
+
+async fn disconnect(session: &Session, arguments: cli::Disconnect, out: &mut dyn Write) -> Result<u8> {
+    let party = match arguments {
+        cli::Disconnect::Store { name } => Party::Store(name),
+        cli::Disconnect::Crm => Party::Crm,
+    };
+    let disconnected = connect::disconnect(&session.config, &party).await?;
+    session.answer(out, &disconnected.json(), || disconnected.text())?;
+    Ok(0)
+}
+
+fn whoami(session: &Session, out: &mut dyn Write) -> Result<u8> {
+    let whoami = connect::whoami(&session.config)?;
+    session.answer(out, &whoami.json(), || whoami.text())?;
+    Ok(0)
+}
+
 /// Runs the simulated servers until Ctrl-C, after printing how to reach them.
-fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -> Result<u8> {
+async fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -> Result<u8> {
     let running = sim::start(sim::Options {
         port: arguments.port,
         seed: arguments.seed,
@@ -435,8 +479,9 @@ fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -
     let connection = running.connection();
     session.answer(out, &connection, || demo::connection_text(&connection))?;
     out.flush()?;
-    running.wait();
-    Ok(0)
+    tokio::signal::ctrl_c().await?;
+    drop(running);
+    Ok(Code::Interrupted.exit())
 }
 
 /// Whether stderr is a person's screen: only then are there colours and progress bars.

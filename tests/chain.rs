@@ -48,7 +48,7 @@ fn every_report_has_its_golden_csv() {
     for entry in std::fs::read_dir(bench.path("out")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.ends_with(".csv") {
+        if path.extension().is_some_and(|extension| extension == "csv") {
             assert_golden(&name, &std::fs::read_to_string(&path).unwrap());
             names.push(name.trim_end_matches(".csv").to_owned());
         }
@@ -63,6 +63,7 @@ fn every_report_has_its_golden_csv() {
 }
 
 /// Cents of a decimal text or number, so that sums are exact.
+#[expect(clippy::cast_possible_truncation, reason = "the simulated amounts are small")]
 fn cents(value: &Value) -> i64 {
     let text = match value {
         Value::String(text) => text.clone(),
@@ -152,7 +153,7 @@ fn the_crm_holds_what_the_mirror_says_to_the_cent() {
     assert_eq!(ran["push"]["requests"], 0);
     assert_eq!(ran["ingest"]["totals"]["new"], 0);
     bench.sim.with(|world| {
-        assert!(world.requests().iter().filter(|request| request.is_write).all(|request| request.trigger.is_some()))
+        assert!(world.requests().iter().filter(|request| request.is_write).all(|request| request.trigger.is_some()));
     });
     let status = bench.run(&["status", "--json"]).exits(0).json();
     assert_eq!(

@@ -10,6 +10,7 @@ mod support;
 
 mod chain; // the demo ties; golden files of every report
 mod cli; // bad input, exit codes, help, the README's commands
+mod connect; // OAuth: connect, disconnect, whoami
 mod ingest; // listing: completeness, removal, drift, resume, faults
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files

@@ -346,7 +346,7 @@ pub(super) fn nobody_there(name: &str, url: &Url) -> String {
     )
 }
 
-fn build_http(timeout_seconds: u64, loopback: bool) -> Result<reqwest::Client, Error> {
+pub(super) fn build_http(timeout_seconds: u64, loopback: bool) -> Result<reqwest::Client, Error> {
     // a second installation in one process is refused, and harmless
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
