@@ -5,4 +5,5 @@ mod support;
 mod ingest; // listing: completeness, removal, drift, resume, faults
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
+mod rebuild; // derived rows made again are the rows ingest made
 mod tidy; // the house checks itself

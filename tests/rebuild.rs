@@ -1,0 +1,24 @@
+//! Rebuild makes what ingest made: the cases a storm once found, each by itself.
+
+use serde_json::json;
+
+use crate::support::{Bench, subscription};
+
+/// Rebuilds, and asserts that no row of anything derived became another.
+#[track_caller]
+fn rebuilds_the_same(bench: &Bench, exit: i32) {
+    let ran = bench.run(&["rebuild", "--json"]).exits(exit);
+    assert_eq!(ran.json()["changed"], json!([]), "{}", ran.stdout);
+}
+
+#[test]
+fn a_rebuild_keeps_when_a_quarantined_record_was_last_seen() {
+    let bench = Bench::empty();
+    let broken = r#"{"id":3,"service_id":"many"}"#;
+    bench.sim.with(|world| world.upsert_record("us", "subscriptions", "3", broken));
+    bench.run(&["ingest", "subscriptions"]).exits(3);
+    bench.run_at("2026-03-02T06:00:00Z", &["ingest", "subscriptions"]).exits(3);
+    rebuilds_the_same(&bench, 3);
+    let seen = "select first_seen_at || ' ' || last_seen_at from quarantine";
+    assert_eq!(bench.value::<String>(seen), "2026-03-01T06:00:00Z 2026-03-02T06:00:00Z");
+}
