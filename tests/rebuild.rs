@@ -22,3 +22,17 @@ fn a_rebuild_keeps_when_a_quarantined_record_was_last_seen() {
     let seen = "select first_seen_at || ' ' || last_seen_at from quarantine";
     assert_eq!(bench.value::<String>(seen), "2026-03-01T06:00:00Z 2026-03-02T06:00:00Z");
 }
+
+#[test]
+fn a_record_that_was_gone_for_no_time_was_not_removed() {
+    let bench = Bench::empty();
+    bench.put_subscriptions(1..=3);
+    bench.ingest("subscriptions", &[]);
+    bench.sim.with(|world| world.remove_record("us", "subscriptions", "2"));
+    bench.ingest("subscriptions", &[]);
+    assert_eq!(bench.value::<i64>("select count(*) from subscription_versions where removed_day is not null"), 1);
+    bench.put_subscriptions([2]);
+    bench.ingest("subscriptions", &[]);
+    assert_eq!(bench.value::<i64>("select count(*) from subscription_versions where removed_day is not null"), 0);
+    rebuilds_the_same(&bench, 0);
+}
