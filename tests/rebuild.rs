@@ -36,3 +36,16 @@ fn a_record_that_was_gone_for_no_time_was_not_removed() {
     assert_eq!(bench.value::<i64>("select count(*) from subscription_versions where removed_day is not null"), 0);
     rebuilds_the_same(&bench, 0);
 }
+
+#[test]
+fn a_name_that_changes_within_an_instant_is_the_newest_name() {
+    let bench = Bench::empty();
+    bench.put_subscriptions([1]);
+    bench.ingest("subscriptions", &[]);
+    let renamed = subscription(1).replace("Company 1", "Company One").replace("\"CRM\"", "\"CRM Plus\"");
+    bench.sim.with(|world| world.upsert_record("us", "subscriptions", "1", renamed));
+    bench.ingest("subscriptions", &[]);
+    assert_eq!(bench.value::<String>("select company_name from customers"), "Company One");
+    assert_eq!(bench.value::<String>("select service_name from services"), "CRM Plus");
+    rebuilds_the_same(&bench, 0);
+}
