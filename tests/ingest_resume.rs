@@ -31,7 +31,7 @@ fn slow_down(bench: &Bench, milliseconds: u64) {
 
 /// Starts a run and kills it when so many pages of the listing `number` are saved.
 fn kill_after(bench: &Bench, number: u32, pages: i64, arguments: &[&str]) {
-    slow_down(bench, 30);
+    slow_down(bench, 60);
     let mut child = bench.start(arguments);
     let started = Instant::now();
     while saved_pages(bench, number).len() < usize::try_from(pages).unwrap() {
@@ -357,16 +357,41 @@ fn a_network_that_is_down_is_said_and_waited_for_and_loses_nothing() {
     assert_eq!((exit, &listing["resumed"], &listing["received"]), (0, &json!(true), &json!(200)));
 }
 
+/// Waits until the simulator has seen a request for subscriptions.
+fn wait_for_a_request(bench: &Bench) {
+    let started = Instant::now();
+    while asked_pages(bench).is_empty() {
+        assert!(started.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn ctrl_c_is_no_failure_and_the_next_run_goes_on() {
+    let bench = bench();
+    slow_down(&bench, 60);
+    let mut command = bench.command(&["ingest", "subscriptions", "--json"]);
+    let child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+    while saved_pages(&bench, 1).len() < 2 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill is there").success());
+    let output = child.wait_with_output().expect("the end");
+    assert_eq!(output.status.code(), Some(130));
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(answer["exit"], 130);
+    assert_eq!(outcomes(&bench), "interrupted 0 0");
+    slow_down(&bench, 0);
+    assert_eq!(bench.ingest("subscriptions", &[]).1["resumed"], true);
+}
+
 #[test]
 fn two_runs_at_once_are_refused() {
     let bench = bench();
     slow_down(&bench, 60);
     let mut child = bench.start(&["ingest", "subscriptions"]);
-    let started = Instant::now();
-    while asked_pages(&bench).is_empty() {
-        assert!(started.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_for_a_request(&bench);
     let ran = finish(&mut bench.command(&["ingest", "--json"])).exits(5);
     assert_eq!(ran.json()["error"]["code"], "locked");
     child.kill().expect("a kill");
