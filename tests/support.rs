@@ -139,7 +139,6 @@ impl Bench {
         finish(self.command(arguments).env("STOREMIRROR_NOW", now))
     }
 
-    #[expect(dead_code, reason = "for tests that kill the program")]
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
     }

@@ -197,6 +197,19 @@ impl Db {
         })
     }
 
+    /// A listing that is taken up again is under way: until it is finished, its row says `interrupted` once more, also
+    /// where the run before had the time to say that it failed.
+    pub fn reopen_run(&self, sync_run_id: i64) -> Result<()> {
+        self.write(|connection| {
+            connection.execute(
+                "update sync_runs set outcome = 'interrupted', finished_at = null, resumed = 1, error = null
+                 where sync_run_id = ?1",
+                [sync_run_id],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Keeps the first page's response headers as soon as they are known.
     pub fn save_headers(&self, sync_run_id: i64, headers: &str) -> Result<()> {
         self.write(|connection| {

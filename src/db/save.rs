@@ -185,7 +185,7 @@ fn supersede(
         .query_row([known.payload_id], |row| row.get(0))?;
     discount_findings(connection, table, store_id, record_id, &old_body)?;
     if known.removed {
-        return Ok(());
+        return super::removal::forget_empty_gap(connection, table, store_id, record_id, known.version, now);
     }
     connection
         .prepare_cached("update payloads set seen_until = ?2 where payload_id = ?1")?
