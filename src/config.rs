@@ -220,7 +220,12 @@ impl Config {
             state: platform_folder(Folder::State)?,
             database,
             queries: match flags.queries {
-                Some(folder) => folder,
+                Some(folder) if folder.is_dir() => folder,
+                Some(folder) => {
+                    return Err(Failure::config(format!("--queries {} is not a folder", folder.display()))
+                        .hint("name the folder that holds your own .sql files")
+                        .into());
+                }
                 None => platform_folder(Folder::Config)?.join("queries"),
             },
             config: config_path,

@@ -253,6 +253,7 @@ async fn prove(config: &Config, settings: &Settings, credentials: Credentials, t
         requests_per_minute: settings.requests_per_minute,
         throttle_wait_seconds: settings.throttle_wait_seconds,
         timeout_seconds: settings.timeout_seconds,
+        verbose: false,
         state: &config.paths.state,
     };
     let unproven = |error: Error| {

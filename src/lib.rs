@@ -53,6 +53,7 @@ struct Session {
     config: Config,
     json: bool,
     quiet: bool,
+    verbose: bool,
     /// Fixed by `--now`, else the clock.
     now: Option<DateTime<Utc>>,
     progress: Progress,
@@ -74,7 +75,7 @@ impl Session {
         let progress = Progress::new(is_screen(), global.quiet);
         let speaker = progress.clone();
         let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
-        Ok(Self { config, json: global.json, quiet: global.quiet, now, progress, talk })
+        Ok(Self { config, json: global.json, quiet: global.quiet, verbose: global.verbose > 0, now, progress, talk })
     }
 
     /// The same person at the same terminal, with the demo's configuration and a state folder of its own.
@@ -83,7 +84,7 @@ impl Session {
         let mut config = Config::load(flags)?;
         state.clone_into(&mut config.paths.state);
         let (progress, talk) = (self.progress.clone(), Rc::clone(&self.talk));
-        Ok(Self { config, json: self.json, quiet: self.quiet, now: self.now, progress, talk })
+        Ok(Self { config, json: self.json, quiet: self.quiet, verbose: self.verbose, now: self.now, progress, talk })
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -121,6 +122,7 @@ impl Session {
             requests_per_minute: None,
             throttle_wait_seconds: crm.throttle_wait_seconds,
             timeout_seconds: crm.timeout_seconds,
+            verbose: self.verbose,
             state: &self.config.paths.state,
         };
         let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Crm))?;
@@ -146,6 +148,7 @@ impl Session {
             requests_per_minute: Some(store.requests_per_minute),
             throttle_wait_seconds: store.throttle_wait_seconds,
             timeout_seconds: store.timeout_seconds,
+            verbose: self.verbose,
             state: &self.config.paths.state,
         };
         let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Store))?;
