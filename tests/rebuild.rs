@@ -49,3 +49,18 @@ fn a_name_that_changes_within_an_instant_is_the_newest_name() {
     assert_eq!(bench.value::<String>("select service_name from services"), "CRM Plus");
     rebuilds_the_same(&bench, 0);
 }
+
+#[test]
+fn a_record_that_stays_unreadable_is_in_quarantine_once() {
+    let bench = Bench::empty();
+    for (day, service) in [("2026-03-01", "many"), ("2026-03-02", "more")] {
+        let broken = format!(r#"{{"id":3,"service_id":"{service}"}}"#);
+        bench.sim.with(|world| world.upsert_record("us", "subscriptions", "3", broken));
+        bench.run_at(&format!("{day}T06:00:00Z"), &["ingest", "subscriptions"]).exits(3);
+    }
+    let rows = "select group_concat(first_seen_at || ' ' || last_seen_at || ' ' || body, '; ') from quarantine";
+    let expected = r#"2026-03-01T06:00:00Z 2026-03-02T06:00:00Z {"id":3,"service_id":"more"}"#;
+    assert_eq!(bench.value::<String>(rows), expected);
+    rebuilds_the_same(&bench, 3);
+    assert_eq!(bench.value::<String>(rows), expected);
+}

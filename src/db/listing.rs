@@ -93,7 +93,7 @@ pub struct PageMark {
 /// The records of one saved page, short enough to keep for every page of a listing under way.
 #[derive(Serialize, Deserialize)]
 struct Tally {
-    /// Record ids, or `sha256:…` where there is none, with the first letter of their class.
+    /// Record ids, or `sha256:…` where there is none, with a letter for their class.
     records: Vec<(String, char)>,
 }
 
@@ -109,12 +109,13 @@ pub struct OpenListing {
     pub pages: Vec<(u32, i64, Vec<SavedRecord>)>,
 }
 
-const CLASSES: [(Class, char); 5] = [
+const CLASSES: [(Class, char); 6] = [
     (Class::New, 'n'),
     (Class::Changed, 'c'),
     (Class::Unchanged, 'u'),
     (Class::Returned, 'r'),
     (Class::Quarantined, 'q'),
+    (Class::QuarantinedKnown, 'k'),
 ];
 
 impl PageMark {
