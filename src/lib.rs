@@ -479,6 +479,12 @@ async fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Wr
         Failure::config(format!("cannot listen on 127.0.0.1:{}: {error:#}", arguments.port))
             .hint("choose another --port; 0 takes any free one")
     })?;
+    if let Some(path) = &arguments.switches {
+        let refuse = |error: String| Failure::config(format!("--switches {}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let patch = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        running.with(|world| world.switches.merge(&patch)).map_err(|error| refuse(format!("{error:#}")))?;
+    }
     let connection = running.connection();
     session.answer(out, &connection, || demo::connection_text(&connection))?;
     out.flush()?;

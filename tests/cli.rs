@@ -216,6 +216,28 @@ fn a_closed_pipe_is_no_failure() {
 }
 
 #[test]
+fn the_simulator_takes_switches_at_its_start() {
+    use std::io::{BufRead, BufReader};
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("switches.json");
+    let simulate = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let mut command = program(home.path());
+        command.args(["simulate", "--json", "--port", "0", "--subscriptions", "5", "--switches"]).arg(&file);
+        command
+    };
+    refused(finish(&mut simulate("{\"moon\": 1}")), &["switches.json", "moon"]);
+    let mut child =
+        simulate("{\"accounts\": {\"expires_in\": 77}}").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let connection: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(connection["stores"]["eu"]["refresh_token"].is_string());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn no_secret_is_ever_printed() {
     let bench = Bench::empty();
     let connection = bench.sim.connection();
