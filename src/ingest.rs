@@ -3,6 +3,7 @@
 //! failure ends one store's run, never another's; everything received until then is saved.
 
 mod summary;
+mod verify;
 pub mod walk;
 
 use std::cell::RefCell;
@@ -14,13 +15,15 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::api::{self, Page, StoreApi};
 use crate::config::StoreConfig;
-use crate::db::{Db, Missing, OpenListing, PageMark, RunRow};
+use crate::db::{Db, Missing, OpenListing, PageMark, RunRow, SavedRecord};
 use crate::failure::{Code, Failure};
 use crate::ingest::walk::{Proof, Seen, Step, Walk};
 use crate::model::Kind;
 use crate::model::instant::{format_instant, parse_instant};
+use crate::progress::{Line, Progress};
 
 pub use summary::{Listing, Outcome, Summary};
+pub use verify::VerifySummary;
 
 /// A listing left by a killed run is taken up when its last page is younger than this: the store has moved on since.
 const RESUME_WITHIN: TimeDelta = TimeDelta::hours(1);
@@ -28,12 +31,24 @@ const RESUME_WITHIN: TimeDelta = TimeDelta::hours(1);
 const PAGES_IN_FLIGHT: usize = 4;
 /// More pages than any partner's store: a pager that invents records for ever is stopped here.
 const MAX_PAGES: u64 = 1_000_000;
+/// Ids of differing records that `verify` names per kind: enough to look one up.
+const DIFFERING_SHOWN: usize = 10;
 /// A listing is suspicious when more than this many of the known records are missing …
 const SUSPICIOUS_MISSING: u64 = 20;
 /// … and more than one in this many (10 %).
 const SUSPICIOUS_ONE_IN: u64 = 10;
 
+/// What is done with what a listing brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is saved.
+    Ingest,
+    /// It is compared with the mirror, and nothing is written.
+    Verify,
+}
+
 pub struct Options {
+    pub purpose: Purpose,
     /// Empty: the kinds of each store's configuration.
     pub kinds: Vec<Kind>,
     pub resume: bool,
@@ -51,10 +66,11 @@ pub async fn run(
     db: &Db,
     sources: &[Source<'_>],
     options: &Options,
+    progress: &Progress,
     clock: &dyn Fn() -> DateTime<Utc>,
 ) -> Result<Summary> {
     let started_at = format_instant(clock());
-    let stores = sources.iter().map(|source| ingest_store(db, source, options, clock));
+    let stores = sources.iter().map(|source| ingest_store(db, source, options, progress, clock));
     let mut listings = Vec::new();
     for result in join_all(stores).await {
         listings.extend(result?);
@@ -66,24 +82,28 @@ async fn ingest_store(
     db: &Db,
     source: &Source<'_>,
     options: &Options,
+    progress: &Progress,
     clock: &dyn Fn() -> DateTime<Utc>,
 ) -> Result<Vec<Listing>> {
     let store = source.store;
     let kinds = if options.kinds.is_empty() { store.kinds() } else { options.kinds.clone() };
-    db.register_store(&store.store_id, &store.data_center, store.api_url.as_str(), &kinds)?;
+    let writes = options.purpose == Purpose::Ingest;
+    if writes {
+        db.register_store(&store.store_id, &store.data_center, store.api_url.as_str(), &kinds)?;
+    }
     let mut listings = Vec::new();
     let mut stopped: Option<Failure> = source.api.as_ref().err().cloned();
     for kind in kinds {
         let listing = match (&source.api, &stopped) {
-            (Ok(api), None) => Lister::new(db, api, store, kind, options, clock).run().await?,
-            (_, Some(failure)) => skip(db, store, kind, failure, listings.is_empty(), clock)?,
+            (Ok(api), None) => {
+                let line = progress.line(&format!("{} {kind}", store.store_id));
+                Lister::new(db, api, store, kind, options, line, clock).run().await?
+            }
+            (_, Some(failure)) => skip(writes.then_some(db), store, kind, failure, listings.is_empty(), clock)?,
             (Err(_), None) => unreachable!("a store without a client is stopped from the start"),
         };
-        // a refused token or a dead network would only be met again by the next kind
-        if let Some(failure) =
-            listing.failure.as_ref().filter(|failure| matches!(failure.code, Code::Credentials | Code::Network))
-        {
-            stopped.get_or_insert_with(|| failure.clone());
+        if listing.is_hopeless && stopped.is_none() {
+            stopped.clone_from(&listing.failure);
         }
         listings.push(listing);
     }
@@ -91,7 +111,7 @@ async fn ingest_store(
 }
 
 fn skip(
-    db: &Db,
+    db: Option<&Db>,
     store: &StoreConfig,
     kind: Kind,
     failure: &Failure,
@@ -99,7 +119,9 @@ fn skip(
     clock: &dyn Fn() -> DateTime<Utc>,
 ) -> Result<Listing> {
     let outcome = if first { Outcome::Failed } else { Outcome::Skipped };
-    db.record_failed_run(&store.store_id, kind, outcome.name(), &failure.message, &format_instant(clock()))?;
+    if let Some(db) = db {
+        db.record_failed_run(&store.store_id, kind, outcome.name(), &failure.message, &format_instant(clock()))?;
+    }
     let mut listing = Listing::new(&store.store_id, kind);
     listing.outcome = outcome;
     listing.failure = Some(failure.clone());
@@ -120,6 +142,7 @@ struct Lister<'a> {
     store: &'a StoreConfig,
     kind: Kind,
     options: &'a Options,
+    line: Line,
     clock: &'a dyn Fn() -> DateTime<Utc>,
     sync_run_id: i64,
     /// The instant everything of this listing is dated with: when it began.
@@ -136,6 +159,7 @@ impl<'a> Lister<'a> {
         store: &'a StoreConfig,
         kind: Kind,
         options: &'a Options,
+        line: Line,
         clock: &'a dyn Fn() -> DateTime<Utc>,
     ) -> Self {
         Self {
@@ -144,6 +168,7 @@ impl<'a> Lister<'a> {
             store,
             kind,
             options,
+            line,
             clock,
             sync_run_id: 0,
             listed_at: format_instant(clock()),
@@ -162,7 +187,10 @@ impl<'a> Lister<'a> {
                 self.listed_at.clone_from(&open.started_at);
                 self.listing.borrow_mut().resumed = true;
             }
-            None => self.sync_run_id = self.db.start_run(&self.store.store_id, self.kind, &self.listed_at)?,
+            None if self.writes() => {
+                self.sync_run_id = self.db.start_run(&self.store.store_id, self.kind, &self.listed_at)?;
+            }
+            None => {}
         }
         let result = self.list(open).await;
         self.finish(result)
@@ -170,7 +198,7 @@ impl<'a> Lister<'a> {
 
     /// The listing a killed run left, when it is young enough and was asked in the same way.
     fn resumable(&self) -> Result<Option<OpenListing>> {
-        if !self.options.resume {
+        if !self.options.resume || !self.writes() {
             return Ok(None);
         }
         let now = (self.clock)();
@@ -206,7 +234,7 @@ impl<'a> Lister<'a> {
             let drifted = walk.overlapped || self.first_page_moved(walk_number, &walk).await?;
             let missing = self.missing()?;
             if walk_number == 2 || (!drifted && missing.is_empty()) {
-                return self.judge_missing(walk_number, missing);
+                return self.judge_missing(walk_number, &missing);
             }
             walk_number = 2;
             walk = Walk::default();
@@ -261,7 +289,7 @@ impl<'a> Lister<'a> {
     async fn prove(&self, number: u32, walk: &Walk) -> Result<Ending, Stop> {
         let mut proof = Proof::new(self.store.page_size, walk.first_page.len());
         let mut attempt = 0;
-        while let Some(per_page) = proof.next() {
+        while let Some(per_page) = proof.next_size() {
             attempt += 1;
             let page = match self.api.list(self.kind, 1, per_page).await {
                 Err(api::Error::Refused { message, .. }) => {
@@ -270,7 +298,7 @@ impl<'a> Lister<'a> {
                 }
                 other => other.map_err(Stop::Api)?,
             };
-            let count = page.len();
+            let count = page.count();
             self.save(number, -attempt, per_page, &page, None)?;
             if proof.proven_by(count) {
                 return Ok(Ending::Complete);
@@ -288,13 +316,26 @@ impl<'a> Lister<'a> {
         page: &Page,
         walk: Option<&mut Walk>,
     ) -> Result<Step, Stop> {
-        if page_number == 1 && number == 1 {
+        if page_number == 1 && number == 1 && self.writes() {
             let headers: serde_json::Map<String, serde_json::Value> =
                 page.headers.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
             self.db.save_headers(self.sync_run_id, &serde_json::Value::Object(headers).to_string())?;
         }
         if page.is_end {
             return Ok(Step::Complete);
+        }
+        let saved = self.take(number, page_number, per_page, page)?;
+        self.listing.borrow_mut().pages += 1;
+        self.line.page(saved.len());
+        let (ids, new_ids) = self.seen.borrow_mut().note(number, &saved);
+        Ok(walk.map_or(Step::Next, |walk| walk.after(&ids, new_ids)))
+    }
+
+    /// Saves a page's records, or compares them.
+    fn take(&self, number: u32, page_number: i64, per_page: u32, page: &Page) -> Result<Vec<SavedRecord>> {
+        let records = page.records();
+        if !self.writes() {
+            return self.db.compare_page(&self.store.store_id, self.kind, &records);
         }
         let mark = PageMark {
             sync_run_id: self.sync_run_id,
@@ -303,11 +344,11 @@ impl<'a> Lister<'a> {
             per_page,
             saved_at: format_instant((self.clock)()),
         };
-        let saved =
-            self.db.save_page(&self.store.store_id, self.kind, &page.records(), Some(&mark), &self.listed_at)?;
-        self.listing.borrow_mut().pages += 1;
-        let (ids, new_ids) = self.seen.borrow_mut().note(number, &saved);
-        Ok(walk.map_or(Step::Next, |walk| walk.after(&ids, new_ids)))
+        self.db.save_page(&self.store.store_id, self.kind, &records, Some(&mark), &self.listed_at)
+    }
+
+    fn writes(&self) -> bool {
+        self.options.purpose == Purpose::Ingest
     }
 
     /// Whether page 1 is another one at the end of a walk over several: what moved may have slipped between two pages.
@@ -319,15 +360,7 @@ impl<'a> Lister<'a> {
             Err(api::Error::Refused { .. }) => return Ok(true),
             other => other.map_err(Stop::Api)?,
         };
-        let mark = PageMark {
-            sync_run_id: self.sync_run_id,
-            listing: number,
-            page: 0,
-            per_page: self.store.page_size,
-            saved_at: format_instant((self.clock)()),
-        };
-        let saved =
-            self.db.save_page(&self.store.store_id, self.kind, &page.records(), Some(&mark), &self.listed_at)?;
+        let saved = self.take(number, 0, self.store.page_size, &page)?;
         let (ids, _) = self.seen.borrow_mut().note(number, &saved);
         Ok(ids != walk.first_page)
     }
@@ -339,18 +372,22 @@ impl<'a> Lister<'a> {
     }
 
     /// Rule 4: what two complete walks lacked is removed, unless it is suspiciously much or a record had no usable id.
-    fn judge_missing(&self, walk_number: u32, missing: Vec<Missing>) -> Result<Outcome, Stop> {
+    fn judge_missing(&self, walk_number: u32, missing: &[Missing]) -> Result<Outcome, Stop> {
         let count = missing.len() as u64;
         let seen = self.seen.borrow();
         let mut listing = self.listing.borrow_mut();
         listing.missing = count;
-        if count == 0 || walk_number < 2 || seen.without_id {
+        if !self.writes() {
+            let ids = missing.iter().map(|record| record.record_id.clone());
+            listing.not_listed = ids.take(DIFFERING_SHOWN).collect();
+        }
+        if count == 0 || walk_number < 2 || seen.without_id || !self.writes() {
             return Ok(Outcome::Complete);
         }
         if !self.options.accept_removals && is_suspicious(count, seen.known_before() + count) {
             return Ok(Outcome::Suspicious);
         }
-        self.db.remove(&self.store.store_id, self.kind, &missing, &self.listed_at)?;
+        self.db.remove(&self.store.store_id, self.kind, missing, &self.listed_at)?;
         listing.missing = 0;
         listing.removed = count;
         Ok(Outcome::Complete)
@@ -361,6 +398,7 @@ impl<'a> Lister<'a> {
         listing.outcome = match result {
             Ok(outcome) => outcome,
             Err(Stop::Api(error)) => {
+                listing.is_hopeless = self.api.is_hopeless(&error);
                 let failure = error.into_failure(Code::Store);
                 listing.error = Some(failure.message.clone());
                 listing.failure = Some(failure);
@@ -370,15 +408,14 @@ impl<'a> Lister<'a> {
         };
         listing.requests = self.api.requests() - self.requests_before;
         listing.counts = self.seen.borrow().counts(u32::try_from(listing.listings).unwrap_or(1));
+        if self.options.purpose == Purpose::Verify {
+            listing.in_mirror = self.db.count_current(&self.store.store_id, self.kind)?;
+            listing.differing = self.seen.borrow().differing(DIFFERING_SHOWN);
+            return Ok(listing);
+        }
         let finished_at = format_instant((self.clock)());
-        self.db.finish_run(
-            self.sync_run_id,
-            &self.store.store_id,
-            self.kind,
-            &row(&listing),
-            &self.listed_at,
-            &finished_at,
-        )?;
+        let (store_id, kind) = (&self.store.store_id, self.kind);
+        self.db.finish_run(self.sync_run_id, store_id, kind, &row(&listing), &self.listed_at, &finished_at)?;
         Ok(listing)
     }
 }

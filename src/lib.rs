@@ -4,6 +4,7 @@
 //! main → lib → ingest  → api (store)  ─┐
 //!            → push    → api (crm)    ─┤→ model
 //!            → report  → db           ─┘
+//!            → connect → api (accounts)
 //!            → sim     (the simulated servers)
 //! ```
 //!
@@ -13,52 +14,77 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod connect;
+pub mod contact;
 pub mod db;
-mod demo;
+pub mod demo;
+pub mod explain;
 pub mod failure;
 pub mod files;
 pub mod ingest;
 pub mod model;
-mod screen;
+pub mod progress;
+pub mod push;
+pub mod report;
+pub mod screen;
 pub mod sim;
 pub mod status;
 
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use crate::api::client::Talk;
-use crate::api::{Client, Connection, StoreApi};
-use crate::cli::{Cli, Command, Global};
-use crate::config::{Config, PathFlags, SecretStore, StoreConfig};
+use crate::api::{Client, Connection, CrmApi, StoreApi};
+use crate::cli::{Cli, Command, Format, Global};
+use crate::config::{Config, CrmConfig, Party, PathFlags, SecretStore, StoreConfig};
 use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
 use crate::model::instant::parse_instant;
+use crate::progress::Progress;
+use crate::report::{Catalog, Moment};
 
 /// What every command has at hand.
 struct Session {
     config: Config,
     json: bool,
     quiet: bool,
+    verbose: bool,
     /// Fixed by `--now`, else the clock.
     now: Option<DateTime<Utc>>,
+    progress: Progress,
     talk: Talk,
 }
 
 impl Session {
-    fn new(global: Global) -> Result<Self> {
+    /// `makes_config`: the command makes a configuration file that is not there yet.
+    fn new(global: Global, makes_config: bool) -> Result<Self> {
         let now = match &global.now {
             Some(text) => Some(parse_instant(text).ok_or_else(|| {
                 Failure::config(format!("--now {text:?} is not an instant such as 2026-03-01T06:00:00Z"))
             })?),
             None => None,
         };
-        let flags = PathFlags { config: global.config, db: global.db, queries: global.queries };
+        let flags =
+            PathFlags { config: global.config, db: global.db, queries: global.queries, may_be_missing: makes_config };
         let config = Config::load(flags)?;
-        Ok(Self { config, json: global.json, quiet: global.quiet, now, talk: talk(global.quiet) })
+        let progress = Progress::new(is_screen(), global.quiet);
+        let speaker = progress.clone();
+        let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
+        Ok(Self { config, json: global.json, quiet: global.quiet, verbose: global.verbose > 0, now, progress, talk })
+    }
+
+    /// The same person at the same terminal, with the demo's configuration and a state folder of its own.
+    fn for_demo(&self, config: &Path, state: &Path) -> Result<Self> {
+        let flags = PathFlags { config: Some(config.to_owned()), ..PathFlags::default() };
+        let mut config = Config::load(flags)?;
+        state.clone_into(&mut config.paths.state);
+        let (progress, talk) = (self.progress.clone(), Rc::clone(&self.talk));
+        Ok(Self { config, json: self.json, quiet: self.quiet, verbose: self.verbose, now: self.now, progress, talk })
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -75,6 +101,40 @@ impl Session {
         Ok(())
     }
 
+    fn store_ids(&self) -> Vec<String> {
+        self.config.stores.iter().map(|store| store.store_id.clone()).collect()
+    }
+
+    /// Pushes to the configured CRM; a client is only made when something is to be sent.
+    async fn push(&self, db: &Db, options: &push::Options, clock: &dyn Fn() -> DateTime<Utc>) -> Result<push::Summary> {
+        let crm = self.config.crm()?;
+        push::run(db, crm, &self.store_ids(), || self.crm_client(crm), options, clock, &self.talk).await
+    }
+
+    fn crm_client(&self, crm: &CrmConfig) -> Result<CrmApi> {
+        let connection = Connection {
+            name: "CRM".to_owned(),
+            connect_command: "connect crm".to_owned(),
+            api_url: crm.api_url.clone(),
+            accounts_url: crm.accounts_url.clone(),
+            client_id: crm.client_id.clone(),
+            credentials: SecretStore::new(self.config.paths.credentials.clone()).crm()?,
+            requests_per_minute: None,
+            throttle_wait_seconds: crm.throttle_wait_seconds,
+            timeout_seconds: crm.timeout_seconds,
+            verbose: self.verbose,
+            state: &self.config.paths.state,
+        };
+        let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Crm))?;
+        Ok(CrmApi::new(client))
+    }
+
+    /// The stores named (all when none is), each with its client or why it has none.
+    fn sources(&self, names: &[String]) -> Result<Vec<ingest::Source<'_>>> {
+        let stores = self.config.stores_named(names)?;
+        Ok(stores.into_iter().map(|store| ingest::Source { store, api: self.store_client(store) }).collect())
+    }
+
     fn store_client(&self, store: &StoreConfig) -> Result<StoreApi, Failure> {
         let secrets = SecretStore::new(self.config.paths.credentials.clone());
         let credentials = secrets.store(&store.store_id).map_err(|error| Failure::of(&error))?;
@@ -88,6 +148,7 @@ impl Session {
             requests_per_minute: Some(store.requests_per_minute),
             throttle_wait_seconds: store.throttle_wait_seconds,
             timeout_seconds: store.timeout_seconds,
+            verbose: self.verbose,
             state: &self.config.paths.state,
         };
         let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Store))?;
@@ -95,25 +156,18 @@ impl Session {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "talk is what stderr is for")]
-fn talk(quiet: bool) -> Talk {
-    Rc::new(move |message: &str| {
-        if !quiet {
-            eprintln!("{message}");
-        }
-    })
-}
-
 /// Runs a command; data goes to `out`, talk to stderr.
 ///
 /// # Errors
 /// Whatever stopped it; [`Failure::of`] tells the exit code.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
-    let session = Session::new(cli.global)?;
+    let session = Session::new(cli.global, matches!(cli.command, Command::Connect(_)))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         tokio::select! {
+            // a command that ends by Ctrl-C has the first word
+            biased;
             result = dispatch(&session, cli.command, out) => result,
             _ = tokio::signal::ctrl_c() => {
                 Err(Failure::new(Code::Interrupted, "interrupted").hint("everything received is saved; the same command goes on from there").into())
@@ -125,10 +179,20 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
 async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> Result<u8> {
     match command {
         Command::Ingest(arguments) => ingest(session, arguments, out).await,
-        Command::Status => status(session, out),
+        Command::Status { max_age } => status(session, max_age, out),
+        Command::Verify { kinds: names, stores } => verify(session, &names, &stores, out).await,
+        Command::Explain { kind, id } => explain(session, &kind, &id, out),
+        Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
+        Command::Report(arguments) => report(session, &arguments, out),
+        Command::Export { folder, as_of } => export(session, folder, as_of.as_deref(), out),
+        Command::Push(arguments) => push(session, &arguments, out).await,
+        Command::Sync => sync(session, out).await,
+        Command::Demo { folder } => demo::run(session, &folder, out).await,
         Command::Rebuild => rebuild(session, out),
-        Command::Simulate(arguments) => simulate(session, &arguments, out),
-        _ => anyhow::bail!("not there yet"),
+        Command::Connect(arguments) => connect(session, arguments, out).await,
+        Command::Disconnect(arguments) => disconnect(session, arguments, out).await,
+        Command::Whoami => whoami(session, out),
+        Command::Simulate(arguments) => simulate(session, &arguments, out).await,
     }
 }
 
@@ -138,6 +202,7 @@ fn kinds(names: &[String]) -> Result<Vec<Kind>> {
 
 async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) -> Result<u8> {
     let options = ingest::Options {
+        purpose: ingest::Purpose::Ingest,
         kinds: kinds(&arguments.kinds)?,
         resume: !arguments.no_resume,
         accept_removals: arguments.accept_removals,
@@ -148,17 +213,117 @@ async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) 
 }
 
 async fn run_ingest(session: &Session, names: &[String], options: &ingest::Options) -> Result<ingest::Summary> {
-    let stores = session.config.stores_named(names)?;
+    let sources = session.sources(names)?;
     let db = Db::open(&session.config.paths.database)?;
-    let sources: Vec<ingest::Source> =
-        stores.into_iter().map(|store| ingest::Source { store, api: session.store_client(store) }).collect();
-    ingest::run(&db, &sources, options, &|| session.now()).await
+    ingest::run(&db, &sources, options, &session.progress, &|| session.now()).await
 }
 
-fn status(session: &Session, out: &mut dyn Write) -> Result<u8> {
-    let status = status::read(&session.config)?;
-    session.answer(out, &status.json(), || status.text())?;
+async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> Result<u8> {
+    let options = push::Options {
+        kinds: kinds(&arguments.kinds)?,
+        dry_run: arguments.dry_run,
+        max_credits: arguments.max_credits,
+        retry_rejected: arguments.retry_rejected,
+        allow_mass_change: arguments.allow_mass_change,
+        show: arguments.show,
+    };
+    push::check_kinds(&options.kinds)?;
+    session.config.crm()?;
+    // a dry run only reads, and must not keep an ingest from writing meanwhile
+    let path = &session.config.paths.database;
+    let db = if options.dry_run || !path.exists() { Db::open_reader(path)? } else { Db::open(path)? };
+    let summary = session.push(&db, &options, &|| session.now()).await?;
+    session.answer(out, &summary.json(), || summary.text().trim_end().to_owned())?;
+    Ok(summary.exit())
+}
+
+/// Ingests, then pushes when what was ingested can be believed.
+async fn sync(session: &Session, out: &mut dyn Write) -> Result<u8> {
+    session.config.crm()?;
+    let options =
+        ingest::Options { purpose: ingest::Purpose::Ingest, kinds: Vec::new(), resume: true, accept_removals: false };
+    let ingested = run_ingest(session, &[], &options).await?;
+    let mut exit = ingested.exit();
+    let mut pushed = None;
+    if matches!(exit, 0 | 3) {
+        let db = Db::open(&session.config.paths.database)?;
+        let summary =
+            session.push(&db, &push::Options { show: 0, ..push::Options::default() }, &|| session.now()).await;
+        exit = failure::worst([
+            exit,
+            summary.as_ref().map_or_else(|error| Failure::of(error).code.exit(), push::Summary::exit),
+        ]);
+        pushed = Some(summary);
+    }
+    let push_json = match &pushed {
+        None => serde_json::Value::Null,
+        Some(Ok(summary)) => summary.json(),
+        Some(Err(error)) => {
+            serde_json::json!({ "command": "push", "exit": exit, "error": failure::json(&Failure::of(error)) })
+        }
+    };
+    let json = serde_json::json!({ "command": "sync", "exit": exit, "ingest": ingested.json(), "push": push_json, "error": null });
+    session.answer(out, &json, || match &pushed {
+        None => format!("{}\n\nnothing was pushed: the ingest failed", ingested.text()),
+        Some(Ok(summary)) => format!("{}\n\n{}", ingested.text(), summary.text().trim_end()),
+        Some(Err(_)) => ingested.text(),
+    })?;
+    if let (Some(Err(error)), false) = (pushed, session.json) {
+        return Err(error);
+    }
+    Ok(exit)
+}
+
+async fn verify(session: &Session, names: &[String], stores: &[String], out: &mut dyn Write) -> Result<u8> {
+    let options = ingest::Options {
+        purpose: ingest::Purpose::Verify,
+        kinds: kinds(names)?,
+        resume: false,
+        accept_removals: false,
+    };
+    let sources = session.sources(stores)?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    let summary =
+        ingest::VerifySummary(ingest::run(&db, &sources, &options, &session.progress, &|| session.now()).await?);
+    session.answer(out, &summary.json(), || summary.text())?;
+    Ok(summary.exit())
+}
+
+fn explain(session: &Session, kind: &str, id: &str, out: &mut dyn Write) -> Result<u8> {
+    let kind = kind.parse().map_err(Failure::config)?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    let explanation = explain::read(&db, kind, id)?;
+    session.answer(out, &explanation.json(), || explanation.text())?;
     Ok(0)
+}
+
+async fn doctor(session: &Session, stores: &[String], out: &mut dyn Write) -> Result<u8> {
+    let contacts = contact::first_contact(&session.sources(stores)?).await?;
+    session.answer(out, &contact::json(&contacts), || contact::text(&contacts))?;
+    Ok(contact::exit(&contacts))
+}
+
+fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Result<u8> {
+    let waiting = push_status(session)?;
+    let status = status::read(&session.config, waiting, session.now(), max_age)?;
+    session.answer(out, &status.json(), || status.text())?;
+    Ok(status.exit())
+}
+
+/// What the next push would send, found by planning one.
+fn push_status(session: &Session) -> Result<status::PushStatus> {
+    let path = &session.config.paths.database;
+    if session.config.crm.is_none() || !path.exists() {
+        let pending = Kind::pushed().map(|kind| (kind, 0)).collect();
+        return Ok(status::PushStatus { pending, ..status::PushStatus::default() });
+    }
+    let db = Db::open_reader(path)?;
+    let host = session.config.crm()?.host();
+    Ok(status::PushStatus {
+        pending: push::pending(&db, session.config.crm()?, &session.store_ids(), session.now())?,
+        rejections: db.count_rejections(&host)?,
+        last_push_at: db.last_push_at(&host)?,
+    })
 }
 
 fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {
@@ -187,12 +352,125 @@ fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {
     Ok(exit)
 }
 
+fn report(session: &Session, arguments: &cli::Report, out: &mut dyn Write) -> Result<u8> {
+    let catalog = Catalog::load(Some(&session.config.paths.queries))?;
+    let format = if session.json { Format::Json } else { arguments.format };
+    let Some(name) = &arguments.name else {
+        let json = report::catalog_json(&catalog);
+        return match format {
+            Format::Json => writeln!(out, "{json}"),
+            _ => writeln!(out, "{}", report::catalog_text(&catalog)),
+        }
+        .map(|()| Ok(0))?;
+    };
+    let report = catalog.find(name)?;
+    if arguments.sql || arguments.describe {
+        let text = if arguments.sql { report.sql.to_string() } else { report::describe(report) };
+        let key = if arguments.sql { "sql" } else { "description" };
+        session.answer(out, &serde_json::json!({ "report": report.name, key: text.trim_end() }), || {
+            text.trim_end().to_owned()
+        })?;
+        return Ok(0);
+    }
+    let moment = Moment::new(arguments.as_of.as_deref(), session.now())?;
+    let given = arguments.parameters.iter().map(|text| report::assignment(text)).collect::<Result<Vec<_>>>()?;
+    let request = report::Request::new(report, &given, moment)?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    match &arguments.output {
+        None => render(session, &db, &request, format, out)?,
+        Some(path) => {
+            let mut bytes = Vec::new();
+            render(session, &db, &request, format, &mut bytes)?;
+            files::write_atomically(path, &bytes, false).map_err(|error| {
+                Failure::config(format!("cannot write {}: {error}", path.display()))
+                    .hint("name a file in a folder that exists")
+            })?;
+        }
+    }
+    Ok(0)
+}
+
+fn render(session: &Session, db: &Db, request: &report::Request, format: Format, out: &mut dyn Write) -> Result<()> {
+    let freshness = report::Freshness::read(db, request.moment)?;
+    match format {
+        Format::Table => report::write_table(&request.run(db)?, &freshness, terminal(), out),
+        Format::Json => report::write_json(request, &request.run(db)?, &freshness, out),
+        Format::Csv => {
+            request.stream_csv(db, out)?;
+            (session.talk)(&freshness.line());
+            Ok(())
+        }
+        Format::Ndjson | Format::Markdown | Format::Html => anyhow::bail!("not there yet"),
+    }
+}
+
+/// The screen a table is fitted to; a pipe or a file has no width and no colour.
+fn terminal() -> report::Screen {
+    let terminal = console::Term::stdout();
+    if !terminal.is_term() {
+        return report::Screen::default();
+    }
+    report::Screen {
+        width: terminal.size_checked().map(|(_, columns)| columns),
+        color: std::env::var_os("NO_COLOR").is_none(),
+    }
+}
+
+fn export(session: &Session, folder: PathBuf, as_of: Option<&str>, out: &mut dyn Write) -> Result<u8> {
+    let catalog = Catalog::load(Some(&session.config.paths.queries))?;
+    let moment = Moment::new(as_of, session.now())?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    let options = report::ExportOptions { folder, only: Vec::new(), parameters: Vec::new(), moment };
+    let manifest = report::export(&db, &catalog, &options)?;
+    session.answer(out, &serde_json::to_value(&manifest)?, || {
+        let reports = screen::counted(manifest.reports.len() as u64, "report", "reports");
+        format!("wrote {reports} as CSV and manifest.json to {}", options.folder.display())
+    })?;
+    Ok(0)
+}
+
+async fn connect(session: &Session, arguments: cli::Connect, out: &mut dyn Write) -> Result<u8> {
+    let (party, how) = match arguments {
+        cli::Connect::Store { name, how } => (Party::Store(name), how),
+        cli::Connect::Crm { how } => (Party::Crm, how),
+    };
+    let wishes = connect::Wishes {
+        data_center: how.data_center,
+        client_id: how.client_id,
+        find_data_center: how.find_data_center,
+        new_secret: how.new_secret,
+    };
+    // plain lines: what is drawn for progress would get between a prompt and its answer
+    let speaker = Progress::new(false, session.quiet);
+    let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
+    let connected = connect::connect(&session.config, &party, &wishes, &talk).await?;
+    session.answer(out, &connected.json(), || connected.text())?;
+    Ok(0)
+}
+
+async fn disconnect(session: &Session, arguments: cli::Disconnect, out: &mut dyn Write) -> Result<u8> {
+    let party = match arguments {
+        cli::Disconnect::Store { name } => Party::Store(name),
+        cli::Disconnect::Crm => Party::Crm,
+    };
+    let disconnected = connect::disconnect(&session.config, &party).await?;
+    session.answer(out, &disconnected.json(), || disconnected.text())?;
+    Ok(0)
+}
+
+fn whoami(session: &Session, out: &mut dyn Write) -> Result<u8> {
+    let whoami = connect::whoami(&session.config)?;
+    session.answer(out, &whoami.json(), || whoami.text())?;
+    Ok(0)
+}
+
 /// Runs the simulated servers until Ctrl-C, after printing how to reach them.
-fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -> Result<u8> {
+async fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -> Result<u8> {
     let running = sim::start(sim::Options {
         port: arguments.port,
         seed: arguments.seed,
         now: session.now(),
+        origin_of: None,
         subscriptions: arguments.subscriptions,
         transactions: arguments.transactions,
         commissions: arguments.commissions,
@@ -201,14 +479,21 @@ fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -
         Failure::config(format!("cannot listen on 127.0.0.1:{}: {error:#}", arguments.port))
             .hint("choose another --port; 0 takes any free one")
     })?;
+    if let Some(path) = &arguments.switches {
+        let refuse = |error: String| Failure::config(format!("--switches {}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let patch = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        running.with(|world| world.switches.merge(&patch)).map_err(|error| refuse(format!("{error:#}")))?;
+    }
     let connection = running.connection();
     session.answer(out, &connection, || demo::connection_text(&connection))?;
     out.flush()?;
-    running.wait();
-    Ok(0)
+    tokio::signal::ctrl_c().await?;
+    drop(running);
+    Ok(Code::Interrupted.exit())
 }
 
 /// Whether stderr is a person's screen: only then are there colours and progress bars.
-pub fn is_screen() -> bool {
+fn is_screen() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

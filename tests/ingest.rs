@@ -39,7 +39,7 @@ fn every_pager_is_judged_as_the_rules_say() {
     for (switches, records, outcome) in cases {
         let bench = Bench::empty();
         bench.put_subscriptions(1..=records);
-        bench.switch(switches.clone());
+        bench.switch(&switches);
         let (exit, listing) = bench.ingest("subscriptions", &[]);
         assert_eq!(listing["outcome"], outcome, "{switches} with {records} records: {listing}");
         assert_eq!(exit, if outcome == "complete" { 0 } else { 3 }, "{switches} with {records}");
@@ -114,7 +114,7 @@ fn many_missing_are_suspicious_until_accepted() {
     bench.sim.with(|world| {
         (1..=26).for_each(|id| {
             world.remove_record("us", "subscriptions", &id.to_string());
-        })
+        });
     });
     let (exit, listing) = bench.ingest("subscriptions", &[]);
     assert_eq!(exit, 3);
@@ -160,7 +160,7 @@ fn a_truncated_listing_removes_nothing() {
     let bench = Bench::empty();
     bench.put_subscriptions(1..=512);
     bench.ingest("subscriptions", &[]);
-    bench.switch(json!({ "honour_page": false, "per_page_cap": 200 }));
+    bench.switch(&json!({ "honour_page": false, "per_page_cap": 200 }));
     let (exit, listing) = bench.ingest("subscriptions", &[]);
     assert_eq!((exit, listing["outcome"].as_str()), (3, Some("possibly_truncated")));
     assert_eq!(bench.value::<i64>("select count(*) from subscriptions where removed_at is null"), 512);
@@ -241,4 +241,87 @@ fn a_failing_store_does_not_stop_the_other() {
     let outcome = |position: usize| listings[position]["outcome"].as_str().unwrap().to_owned();
     assert_eq!((outcome(0), outcome(1), outcome(3)), ("failed".into(), "skipped".into(), "complete".into()));
     assert!(!ran.stdout.contains("wrong"), "{}", ran.stdout);
+}
+
+#[test]
+fn verify_names_what_differs_and_writes_nothing() {
+    let bench = Bench::empty();
+    bench.put_subscriptions(1..=12);
+    bench.run(&["ingest", "subscriptions"]).exits(0);
+    let equal = bench.run(&["verify", "subscriptions", "--json"]).exits(0).json();
+    expect(
+        &equal["listings"][0],
+        json!({ "listed": 12, "in_mirror": 12, "not_mirrored": 0, "changed": 0, "not_listed": 0 }),
+    );
+
+    bench.put_subscriptions([13]);
+    bench.sim.with(|world| {
+        world.remove_record("us", "subscriptions", "1");
+        world.upsert_record("us", "subscriptions", "2", subscription(2).replace("\"12.0\"", "\"13.0\""));
+    });
+    let before = std::fs::read(bench.path("mirror.db")).unwrap();
+    let ran = bench.run(&["verify", "subscriptions", "--json"]).exits(3);
+    expect(
+        &ran.json()["listings"][0],
+        json!({ "not_mirrored": 1, "changed": 1, "not_listed": 1, "outcome": "complete" }),
+    );
+    assert_eq!(ran.json()["listings"][0]["examples"], json!({ "differing": ["13", "2"], "not_listed": ["1"] }));
+    assert_eq!(std::fs::read(bench.path("mirror.db")).unwrap(), before);
+}
+
+#[test]
+fn explain_shows_versions_relatives_and_ambiguity() {
+    let bench = Bench::new(&["us", "eu"], crate::support::empty_world());
+    bench.put_subscriptions([5]);
+    bench.sim.with(|world| {
+        world.upsert_record("us", "transactions", "9", r#"{"transaction_id":9,"subscription_id":5}"#);
+        world.upsert_record(
+            "us",
+            "commissions",
+            "4",
+            r#"{"commission_id":4,"subscription":{"subscription_id":77},"transaction":{"transaction_id":9}}"#,
+        );
+        world.upsert_record("eu", "transactions", "9", r#"{"transaction_id":9}"#);
+    });
+    bench.run(&["ingest"]).exits(0);
+    bench
+        .sim
+        .with(|world| world.upsert_record("us", "subscriptions", "5", subscription(5).replace("\"12.0\"", "\"13.0\"")));
+    bench.run_at("2026-03-02T00:00:00Z", &["ingest"]).exits(0);
+
+    let explained = bench.run(&["explain", "subscriptions", "5", "--json"]).exits(0).json();
+    assert_eq!(explained["versions"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        explained["versions"][1]["changes"],
+        json!([
+            { "field": "/next_recurring_amount", "from": "12.0", "to": "13.0" },
+            { "field": "/next_recurring_amount_usd", "from": "12.0", "to": "13.0" }
+        ])
+    );
+    assert_eq!(
+        explained["children"][0],
+        json!({ "kind": "transactions", "count": 1, "records": [{ "record_id": "9", "in_mirror": true }] })
+    );
+    let commission = bench.run(&["explain", "commissions", "us:4", "--json"]).exits(0).json();
+    assert_eq!(commission["parents"][0]["records"], json!([{ "record_id": "77", "in_mirror": false }]));
+
+    let ambiguous = bench.run(&["explain", "transactions", "9"]).exits(2);
+    assert!(ambiguous.stderr.contains("eu, us") && ambiguous.stderr.contains("eu:9"), "{}", ambiguous.stderr);
+    bench.run(&["explain", "transactions", "10"]).exits(2);
+    assert!(bench.run(&["explain", "transactions", "eu:9"]).exits(0).stdout.contains("version 1"));
+}
+
+#[test]
+fn status_tells_age_and_what_is_unknown() {
+    let bench = Bench::empty();
+    bench.run(&["status"]).exits(0);
+    bench.run(&["status", "--max-age", "24"]).exits(3);
+    bench.sim.with(|world| {
+        world.upsert_record("us", "subscriptions", "1", subscription(1).replace("{\"id\"", "{\"moon\":1,\"id\""));
+    });
+    bench.run(&["ingest"]).exits(0);
+    bench.run(&["status", "--max-age", "24"]).exits(0);
+    let later = bench.run_at("2026-03-03T07:00:00Z", &["status", "--max-age", "24", "--json"]).exits(3).json();
+    assert_eq!(later["stale"].as_array().unwrap().len(), 3);
+    assert_eq!(later["unknown_values"][0]["pointer"], "/moon");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use storemirror::model::{Kind, Mapped, Value, map_record, record_id};
+use storemirror::model::{Column, Kind, Mapped, Value, map_record, record_id};
 
 /// Fixtures by kind; together they fill every column.
 pub const FIXTURES: [(Kind, &str); 6] = [
@@ -59,12 +59,8 @@ fn fixtures_fill_every_column_and_hold_nothing_unknown() {
             assert_eq!(mapped.findings, [], "{kind}");
             filled.extend(row(kind, body.trim()).into_keys());
         }
-        let empty: Vec<String> = kind
-            .table()
-            .stored()
-            .filter_map(|column| column.stored_name())
-            .filter(|name| !filled.contains(name))
-            .collect();
+        let empty: Vec<String> =
+            kind.table().stored().filter_map(Column::stored_name).filter(|name| !filled.contains(name)).collect();
         assert_eq!(empty, Vec::<String>::new(), "{kind}: no fixture fills these");
     }
 }

@@ -54,12 +54,11 @@ impl Bench {
     }
 
     pub fn new(stores: &[&'static str], options: Options) -> Self {
+        let is_empty = options.subscriptions == 0;
         let sim = sim::start(options).expect("the simulator starts");
-        sim.with(|world| {
-            if world.store("us").count("subscriptions") < 50 {
-                clear(world);
-            }
-        });
+        if is_empty {
+            sim.with(clear);
+        }
         let bench = Self {
             sim,
             folder: tempfile::tempdir().expect("a folder"),
@@ -170,9 +169,9 @@ impl Bench {
     }
 
     /// Changes how the store `us` behaves.
-    pub fn switch(&self, patch: Value) {
+    pub fn switch(&self, patch: &Value) {
         self.sim.with(|world| {
-            world.switches.merge(&serde_json::json!({ "stores": { "us": patch } })).expect("a known switch")
+            world.switches.merge(&serde_json::json!({ "stores": { "us": patch } })).expect("a known switch");
         });
     }
 }

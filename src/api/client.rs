@@ -44,6 +44,8 @@ pub struct Connection<'a> {
     pub requests_per_minute: Option<u32>,
     pub throttle_wait_seconds: u64,
     pub timeout_seconds: u64,
+    /// Every request is said, without its secrets.
+    pub verbose: bool,
     /// The folder for cached tokens and request times.
     pub state: &'a Path,
 }
@@ -57,7 +59,10 @@ pub struct Client {
     api_url: Url,
     throttle_wait: Duration,
     talk: Talk,
+    loopback: bool,
+    verbose: bool,
     requests: Cell<u64>,
+    answered: Cell<bool>,
 }
 
 /// One request below the API's address.
@@ -120,13 +125,21 @@ impl Client {
             api_url,
             throttle_wait: Duration::from_secs(connection.throttle_wait_seconds),
             talk,
+            loopback,
+            verbose: connection.verbose,
             requests: Cell::new(0),
+            answered: Cell::new(false),
         })
     }
 
     /// Requests sent to the API so far, retries included, token requests not.
     pub fn requests(&self) -> u64 {
         self.requests.get()
+    }
+
+    /// Whether the server ever answered at all.
+    pub fn answered(&self) -> bool {
+        self.answered.get()
     }
 
     pub fn name(&self) -> &str {
@@ -142,7 +155,11 @@ impl Client {
                 Ok(token) => token,
                 Err(MintError::Final(error)) => return Err(error),
                 Err(MintError::Retry(fault, message)) => {
-                    self.wait_after(&mut attempts, fault, message).await?;
+                    // the accounts server's throttle says nothing about the API's own limits
+                    self.wait_after(&mut attempts, fault, message).await.map_err(|error| match error {
+                        Error::Throttled(message) => Error::Network(message),
+                        other => other,
+                    })?;
                     continue;
                 }
             };
@@ -153,7 +170,7 @@ impl Client {
                 // a token can be revoked or pushed out by newer ones before its hour is over: one new one is tried
                 Outcome::Unauthorised(token, _) if refused.is_none() => refused = Some(token),
                 Outcome::Unauthorised(_, message) => {
-                    return Err(Error::Credentials { message, hint: self.hint.clone() });
+                    return Err(Error::Credentials { message, hint: self.hint.clone(), whole: true });
                 }
             }
         }
@@ -161,6 +178,9 @@ impl Client {
 
     async fn wait_after(&self, attempts: &mut Attempts, fault: Fault, message: String) -> Result<(), Error> {
         match attempts.after(fault) {
+            Decision::GiveUp if matches!(fault, Fault::Throttled(_)) => {
+                Err(Error::Throttled(format!("{message}; gave up")))
+            }
             Decision::GiveUp => Err(Error::Network(format!("{message}; gave up"))),
             Decision::Wait(wait) => {
                 if wait >= QUIET_WAIT {
@@ -197,9 +217,16 @@ impl Client {
         let broken = |message: String| Outcome::Retry(Fault::Broken, format!("{}: {message}", self.name));
         let response = match self.build(request, &token).send().await {
             Ok(response) => response,
+            Err(error) if error.is_connect() && self.loopback => {
+                return Outcome::Retry(Fault::NobodyThere, self.nobody_there());
+            }
             Err(error) => return broken(transport_error(&error)),
         };
+        self.answered.set(true);
         let status = response.status().as_u16();
+        if self.verbose {
+            (self.talk)(&format!("{}: {} {} → HTTP {status}", self.name, request.method, request.path));
+        }
         let headers = response.headers().clone();
         if headers
             .get("content-length")
@@ -213,7 +240,7 @@ impl Client {
             Err(message) if message == TOO_LARGE => return Outcome::Failed(self.too_large()),
             Err(message) => return broken(message),
         };
-        self.judge(token, Answer { status, headers: plain_headers(&headers), body }, &headers, read)
+        self.judge(token, &Answer { status, headers: plain_headers(&headers), body }, &headers, read)
     }
 
     fn build(&self, request: &Request, token: &SecretString) -> reqwest::RequestBuilder {
@@ -232,7 +259,7 @@ impl Client {
     fn judge<T>(
         &self,
         token: SecretString,
-        answer: Answer,
+        answer: &Answer,
         headers: &HeaderMap,
         read: &impl Fn(&Answer) -> Reading<T>,
     ) -> Outcome<T> {
@@ -248,13 +275,13 @@ impl Client {
             return Outcome::Unauthorised(token, format!("{}: HTTP 401 {}", self.name, excerpt(&answer.body)));
         }
         if is_throttle_text(&answer.body) && status != 200 {
-            return match read(&answer) {
+            return match read(answer) {
                 Reading::Refused(error @ Error::DayLimit(_)) => Outcome::Failed(error),
                 _ => throttled(&format!("HTTP {status}")),
             };
         }
         if status == 429 {
-            return match read(&answer) {
+            return match read(answer) {
                 Reading::Refused(error @ Error::DayLimit(_)) => Outcome::Failed(error),
                 _ => throttled("HTTP 429"),
             };
@@ -263,18 +290,21 @@ impl Client {
             return Outcome::Failed(Error::Credentials {
                 message: format!("{}: HTTP 403, access denied: {}", self.name, excerpt(&answer.body)),
                 hint: format!("the token lacks a scope or the account is no partner; {}", self.hint),
+                whole: false,
             });
         }
-        if is_html(&answer.body) {
+        // a proxy speaks HTML when a body is too large for it
+        if is_html(&answer.body) && status != 413 {
             return Outcome::Failed(Error::Credentials {
                 message: format!(
                     "{}: a web page came instead of data (HTTP {status}), probably a login page",
                     self.name
                 ),
                 hint: self.hint.clone(),
+                whole: true,
             });
         }
-        match read(&answer) {
+        match read(answer) {
             Reading::Good(value) => Outcome::Done(value),
             Reading::Garbled(message) => Outcome::Retry(Fault::Broken, format!("{}: {message}", self.name)),
             Reading::Refused(error) => Outcome::Failed(error),
@@ -298,12 +328,32 @@ impl Client {
         }
     }
 
+    /// The token may not do this.
+    pub fn no_scope(&self, what: &str, answer: &Answer) -> Error {
+        Error::Credentials {
+            message: format!("{}: {what}: HTTP {}, not allowed: {}", self.name, answer.status, excerpt(&answer.body)),
+            hint: format!("the token lacks a scope or its user a permission; {}", self.hint),
+            whole: false,
+        }
+    }
+
+    fn nobody_there(&self) -> String {
+        nobody_there(&self.name, &self.api_url)
+    }
+
     fn too_large(&self) -> Error {
         Error::Network(format!("{}: an answer is larger than {} MiB", self.name, BODY_LIMIT_BYTES / 1024 / 1024))
     }
 }
 
-fn build_http(timeout_seconds: u64, loopback: bool) -> Result<reqwest::Client, Error> {
+/// Only a simulated store lives on this machine.
+pub(super) fn nobody_there(name: &str, url: &Url) -> String {
+    format!(
+        "{name}: nothing answers at {url}; start the simulated servers with `storemirror simulate` in another terminal"
+    )
+}
+
+pub(super) fn build_http(timeout_seconds: u64, loopback: bool) -> Result<reqwest::Client, Error> {
     // a second installation in one process is refused, and harmless
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()

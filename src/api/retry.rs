@@ -12,6 +12,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const MAX_RETRIES: usize = 6;
 /// Throttle answers to one request before it is given up: five quiet minutes at the default wait.
 const MAX_THROTTLES: usize = 5;
+/// A simulator that is being started is there within a second or two.
+const MAX_ABSENCES: usize = 3;
 /// A server that asks for more than this is as good as closed; better to say so and stop.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 
@@ -21,6 +23,8 @@ pub enum Fault {
     Throttled(Option<Duration>),
     /// 5xx, time-out, reset, cut body.
     Broken,
+    /// Nothing listens on this machine's own address.
+    NobodyThere,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,7 @@ pub enum Decision {
 pub struct Attempts {
     throttle_wait: Duration,
     throttles: usize,
+    absences: usize,
     waits: ExponentialBackoff,
 }
 
@@ -44,11 +49,16 @@ impl Attempts {
             .with_max_delay(LONGEST_WAIT)
             .with_max_times(MAX_RETRIES)
             .with_jitter();
-        Self { throttle_wait, throttles: 0, waits: waits.build() }
+        Self { throttle_wait, throttles: 0, absences: 0, waits: waits.build() }
     }
 
     pub fn after(&mut self, fault: Fault) -> Decision {
         match fault {
+            Fault::NobodyThere if self.absences >= MAX_ABSENCES => Decision::GiveUp,
+            Fault::NobodyThere => {
+                self.absences += 1;
+                Decision::Wait(FIRST_WAIT)
+            }
             Fault::Broken => self.waits.next().map_or(Decision::GiveUp, Decision::Wait),
             Fault::Throttled(named) => {
                 self.throttles += 1;

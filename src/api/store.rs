@@ -29,7 +29,7 @@ impl Page {
         self.ranges.iter().map(|(start, end)| &self.body[*start..*end]).collect()
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.ranges.len()
     }
 }
@@ -41,6 +41,15 @@ impl StoreApi {
 
     pub fn requests(&self) -> u64 {
         self.client.requests()
+    }
+
+    /// Whether asking for another kind can help after this error.
+    pub fn is_hopeless(&self, error: &Error) -> bool {
+        match error {
+            Error::Credentials { whole, .. } => *whole,
+            Error::Network(_) | Error::Throttled(_) => !self.client.answered(),
+            Error::Refused { .. } | Error::DayLimit(_) => false,
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -138,6 +147,7 @@ fn is_error(members: &[(Cow<'_, str>, &RawValue)]) -> bool {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form map_err asks for")]
 fn incomplete(error: serde_json::Error) -> String {
     format!("the answer is not complete JSON ({error})")
 }

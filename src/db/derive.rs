@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use crate::db::Db;
 use crate::db::names::evidence;
-use crate::model::{Finding, Kind, Mapped, Table, Value, map_record};
+use crate::model::{Column, Finding, Kind, Mapped, Table, Value, map_record};
 
 /// Days before which and after which nothing is known: the open ends of the typed history.
 pub(super) const FIRST_DAY: &str = "0000-01-01";
@@ -45,7 +45,7 @@ impl Db {
                 Ok(true)
             }
             Err(error) => {
-                self.keep_row(connection, table, version)?;
+                Self::keep_row(connection, table, version)?;
                 quarantine(
                     connection,
                     table,
@@ -75,7 +75,7 @@ impl Db {
 
     /// A version that cannot be normalized leaves the last good values in place: only what the mirror itself knows
     /// moves on.
-    fn keep_row(&self, connection: &Connection, table: &Table, version: &Version) -> Result<()> {
+    fn keep_row(connection: &Connection, table: &Table, version: &Version) -> Result<()> {
         let sql = format!(
             "update {} set payload_id = ?3, removed_at = null where store_id = ?1 and {} = ?2",
             table.records, table.key
@@ -140,8 +140,7 @@ fn marks(count: usize) -> String {
 
 fn upsert_sql(table: &'static Table) -> String {
     let own = ["store_id", "payload_id", "first_seen_at", "changed_at", "removed_at"].map(str::to_owned);
-    let columns: Vec<String> =
-        own.into_iter().chain(table.stored().filter_map(|column| column.stored_name())).collect();
+    let columns: Vec<String> = own.into_iter().chain(table.stored().filter_map(Column::stored_name)).collect();
     let updates: Vec<String> = columns
         .iter()
         .filter(|column| *column != "store_id" && *column != table.key && *column != "first_seen_at")

@@ -52,6 +52,16 @@ pub struct ListingStatus {
     pub quarantined: u64,
 }
 
+/// One row of `unknown_values`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownValue {
+    pub store_id: String,
+    pub kind: String,
+    pub pointer: String,
+    pub value: Option<String>,
+    pub records: u64,
+}
+
 impl ListingStatus {
     /// A kind that no listing has touched.
     pub fn never(store_id: &str, kind: Kind) -> Self {
@@ -323,6 +333,22 @@ impl Db {
                 })
             })
             .collect()
+    }
+
+    pub fn unknown_values(&self) -> Result<Vec<UnknownValue>> {
+        let mut statement = self.connection.prepare_cached(
+            "select store_id, kind, pointer, value, records from unknown_values order by store_id, kind, pointer, value",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok(UnknownValue {
+                store_id: row.get(0)?,
+                kind: row.get(1)?,
+                pointer: row.get(2)?,
+                value: row.get(3)?,
+                records: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Records the store once listed and lists no more.

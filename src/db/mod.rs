@@ -3,9 +3,13 @@
 //! the database); readers are never blocked.
 
 mod derive;
+mod explain;
+mod links;
 mod listing;
 mod migrate;
 mod names;
+mod push_rows;
+pub mod query;
 mod rebuild;
 mod removal;
 mod save;
@@ -23,8 +27,11 @@ use crate::failure::{Code, Failure};
 use crate::files::create_private_folder;
 use crate::model::Value;
 
-pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow};
+pub use explain::{CrmPlace, CrmRefusal, PayloadVersion, Relatives};
+pub use links::{Acknowledgement, Batch, PushRun, Rejection};
+pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow, UnknownValue};
 pub use names::NameCache;
+pub use push_rows::{Cell, LinkRow, ParentRow, PushQuery, PushRow, RejectionRow};
 pub use rebuild::RebuildSummary;
 pub use removal::Missing;
 pub use save::{Class, SavedRecord};
@@ -52,6 +59,8 @@ impl Db {
             create_private_folder(folder).map_err(Failure::config)?;
         }
         let lock = lock_writer(path)?;
+        create_private_file(path)
+            .map_err(|error| Failure::config(format!("cannot create {}: {error}", path.display())))?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         migrate::prepare(&mut connection, path)?;
         let db = Self::with(connection, path, Some(lock));
@@ -120,6 +129,16 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         .map_err(|error| Failure::config(format!("cannot open the database {}: {error}", path.display())))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
+}
+
+/// Makes an empty file that is its owner's alone before SQLite opens it, which would leave it to the umask. SQLite
+/// gives its write-ahead log the same mode.
+fn create_private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 /// The lock of rule 8: held by the file handle, so that it goes with the process however that ends.

@@ -66,6 +66,33 @@ impl Db {
         })
     }
 
+    /// What the records of one page are against the mirror; nothing is written.
+    pub fn compare_page(&self, store_id: &str, kind: Kind, bodies: &[&str]) -> Result<Vec<SavedRecord>> {
+        let table = kind.table();
+        let connection = &self.connection;
+        bodies
+            .iter()
+            .map(|body| {
+                let Some(id) = record_id(table, body) else {
+                    let hash = content_sha256(body);
+                    let class = if is_kept_apart(connection, table, store_id, &hash)? {
+                        Class::Unchanged
+                    } else {
+                        Class::Quarantined
+                    };
+                    return Ok(SavedRecord { record_id: None, content_sha256: Some(hash), class });
+                };
+                let class = match known(connection, table, store_id, &id, body)? {
+                    None => Class::New,
+                    Some(known) if known.removed => Class::Returned,
+                    Some(known) if known.same_bytes || known.content_sha256 == content_sha256(body) => Class::Unchanged,
+                    Some(_) => Class::Changed,
+                };
+                Ok(SavedRecord { record_id: Some(id), content_sha256: None, class })
+            })
+            .collect()
+    }
+
     fn save_record(
         &self,
         connection: &Connection,
@@ -179,6 +206,15 @@ fn quarantined_ids(connection: &Connection, store_id: &str, table: &Table) -> Re
     )?;
     let rows = statement.query_map([store_id, table.view], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether a record without a usable id is in quarantine with this content.
+fn is_kept_apart(connection: &Connection, table: &Table, store_id: &str, body_sha256: &str) -> Result<bool> {
+    Ok(connection
+        .prepare_cached(
+            "select 1 from quarantine where store_id = ?1 and kind = ?2 and record_id is null and body_sha256 = ?3",
+        )?
+        .exists([store_id, table.view, body_sha256])?)
 }
 
 fn touch_quarantine(connection: &Connection, table: &Table, store_id: &str, record_id: &str, now: &str) -> Result<()> {

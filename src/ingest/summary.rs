@@ -44,6 +44,12 @@ pub struct Listing {
     pub removed: u64,
     pub error: Option<String>,
     pub failure: Option<Failure>,
+    /// The failure would meet every other kind of the store too.
+    pub is_hopeless: bool,
+    /// Of `verify` alone: current records in the mirror, and some ids that differ or are listed no more.
+    pub in_mirror: u64,
+    pub differing: Vec<String>,
+    pub not_listed: Vec<String>,
 }
 
 impl Listing {
@@ -61,10 +67,14 @@ impl Listing {
             removed: 0,
             error: None,
             failure: None,
+            is_hopeless: false,
+            in_mirror: 0,
+            differing: Vec::new(),
+            not_listed: Vec::new(),
         }
     }
 
-    fn exit(&self) -> u8 {
+    pub(super) fn exit(&self) -> u8 {
         match (&self.failure, self.outcome) {
             (Some(failure), _) => failure.code.exit(),
             (None, Outcome::Complete) => 3 * u8::from(self.counts.quarantined > 0 || self.missing > 0),
@@ -85,7 +95,7 @@ impl Listing {
         })
     }
 
-    fn message(&self) -> Option<&str> {
+    pub(super) fn message(&self) -> Option<&str> {
         self.error.as_deref().or(self.failure.as_ref().map(|failure| failure.message.as_str()))
     }
 
@@ -106,6 +116,18 @@ impl Listing {
         }
     }
 }
+
+type Count = fn(&Listing) -> u64;
+
+/// The columns of the table for a person: title, count, and whether it is shown when every listing has none.
+const COUNTS: [(&str, Count, bool); 6] = [
+    ("records", |listing| listing.counts.received, true),
+    ("new", |listing| listing.counts.new, true),
+    ("changed", |listing| listing.counts.changed, true),
+    ("returned", |listing| listing.counts.returned, false),
+    ("removed", |listing| listing.removed, false),
+    ("quarantined", |listing| listing.counts.quarantined, false),
+];
 
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -139,20 +161,17 @@ impl Summary {
 
     /// A table of the listings, then what needs a person.
     pub fn text(&self) -> String {
-        let header = ["store", "kind", "outcome", "records", "new", "changed", "returned", "removed", "quarantined"];
+        let shown: Vec<&(&str, Count, bool)> = COUNTS
+            .iter()
+            .filter(|(_, count, always)| *always || self.listings.iter().any(|listing| count(listing) > 0))
+            .collect();
+        let header: Vec<&str> =
+            ["store", "kind", "outcome"].into_iter().chain(shown.iter().map(|(title, ..)| *title)).collect();
         let rows = self.listings.iter().map(|listing| {
-            let counts = listing.counts;
-            vec![
-                listing.store_id.clone(),
-                listing.kind.name().to_owned(),
-                listing.outcome.name().replace('_', " "),
-                counts.received.to_string(),
-                counts.new.to_string(),
-                counts.changed.to_string(),
-                counts.returned.to_string(),
-                listing.removed.to_string(),
-                counts.quarantined.to_string(),
-            ]
+            let texts =
+                [listing.store_id.clone(), listing.kind.name().to_owned(), listing.outcome.name().replace('_', " ")];
+            let counts = shown.iter().map(|(_, count, _)| crate::screen::thousands(count(listing)));
+            texts.into_iter().chain(counts).collect()
         });
         let mut text = crate::screen::table(&header, rows, 3);
         for listing in &self.listings {

@@ -63,7 +63,7 @@ impl Proof {
     }
 
     /// The next `per_page` for page 1: 2×, 4×, … up to 20,000; None when all were asked.
-    pub fn next(&mut self) -> Option<u32> {
+    pub fn next_size(&mut self) -> Option<u32> {
         if self.asked >= MAX_PAGE_SIZE {
             return None;
         }
@@ -166,6 +166,17 @@ impl Seen {
             *class += 1;
         }
         counts
+    }
+
+    /// Some ids of records that are new, changed, returned or unreadable.
+    pub fn differing(&self, most: usize) -> Vec<String> {
+        let differs = |entry: u8| entry & CLASS_BITS != code(Class::Unchanged);
+        let numbers = self.numbers.iter().filter(|(_, entry)| differs(**entry)).map(|(id, _)| id.to_string());
+        let texts = self.texts.iter().filter(|(_, entry)| differs(**entry)).map(|(id, _)| id.clone());
+        let mut ids: Vec<String> = numbers.chain(texts).collect();
+        ids.sort();
+        ids.truncate(most);
+        ids
     }
 
     /// Records that were in the mirror, current, before this run began.
@@ -278,7 +289,7 @@ mod tests {
             let mut proof = Proof::new(first_asked, counts[0]);
             let mut last = false;
             for count in &counts[1..] {
-                proof.next().unwrap();
+                proof.next_size().unwrap();
                 last = proof.proven_by(*count);
             }
             assert_eq!(last, proven, "{first_asked} {counts:?}");
@@ -288,8 +299,8 @@ mod tests {
     #[test]
     fn larger_pages_end_at_twenty_thousand() {
         let mut proof = Proof::new(200, 200);
-        let asked: Vec<u32> = std::iter::from_fn(|| proof.next()).collect();
+        let asked: Vec<u32> = std::iter::from_fn(|| proof.next_size()).collect();
         assert_eq!(asked, [400, 800, 1600, 3200, 6400, 12_800, 20_000]);
-        assert_eq!(Proof::new(20_000, 20_000).next(), None);
+        assert_eq!(Proof::new(20_000, 20_000).next_size(), None);
     }
 }

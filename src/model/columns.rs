@@ -26,7 +26,7 @@ const MIRROR: &[Column] = &[
 
 const NAME: &[Column] = &[push("name", C::Text, "Name", "the record's name in the CRM, decided once per store")];
 
-pub static SUBSCRIPTIONS: Table = Table {
+pub(super) static SUBSCRIPTIONS: Table = Table {
     kind: Kind::Subscriptions,
     view: "subscriptions",
     records: "subscription_records",
@@ -77,6 +77,7 @@ pub static SUBSCRIPTIONS: Table = Table {
     derive: derive_subscription,
     addons: Some("/addons"),
     module_label: Some("Partner Subscriptions"),
+    pushes_removed: true,
 };
 
 /// Shared by subscriptions and leads: the store uses the same keys for both (contract §5).
@@ -146,7 +147,7 @@ const SUBSCRIPTION_FIELDS: &[Column] = &[
     derived("customer_id", Text, "org_id, else the lower-case email, else profile_id"),
 ];
 
-pub static LEADS: Table = Table {
+pub(super) static LEADS: Table = Table {
     kind: Kind::Leads,
     view: "leads",
     records: "lead_records",
@@ -172,9 +173,10 @@ pub static LEADS: Table = Table {
     derive: derive_lead,
     addons: None,
     module_label: None,
+    pushes_removed: false,
 };
 
-pub static TRANSACTIONS: Table = Table {
+pub(super) static TRANSACTIONS: Table = Table {
     kind: Kind::Transactions,
     view: "transactions",
     records: "transaction_records",
@@ -259,9 +261,10 @@ pub static TRANSACTIONS: Table = Table {
     derive: derive_transaction,
     addons: None,
     module_label: Some("Partner Transactions"),
+    pushes_removed: false,
 };
 
-pub static COMMISSIONS: Table = Table {
+pub(super) static COMMISSIONS: Table = Table {
     kind: Kind::Commissions,
     view: "commissions",
     records: "commission_records",
@@ -393,10 +396,11 @@ pub static COMMISSIONS: Table = Table {
     derive: derive_commission,
     addons: None,
     module_label: Some("Partner Commissions"),
+    pushes_removed: false,
 };
 
 /// The members of one add-on (contract §4), in the order of `subscription_addons`.
-pub const ADDON_COLUMNS: &[Column] = &[
+pub(super) const ADDON_COLUMNS: &[Column] = &[
     json("addon_id", "/addons/*/addon_id", Integer, "the add-on's catalogue id"),
     json("addon_name", "/addons/*/addon_name", Text, "the add-on's name"),
     json("value", "/addons/*/value", Real, "how many of it"),

@@ -2,6 +2,7 @@
 //! payloads are the same when their canonical forms (keys sorted, white space dropped) are.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 
@@ -97,6 +98,33 @@ impl<'a> Scalar<'a> {
             Self::Object(_) => "an object",
             Self::Broken => "a text with a broken escape",
         }
+    }
+}
+
+/// A payload's values by JSON pointer, each as its text in the payload. What is too deep stays one value.
+pub fn flatten(text: &str) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    flatten_into(text, "", 0, &mut values);
+    values
+}
+
+fn flatten_into(text: &str, pointer: &str, depth: usize, values: &mut BTreeMap<String, String>) {
+    let members: Vec<(String, &RawValue)> = match Scalar::of_text(text) {
+        Scalar::Object(object) if depth < MAX_DEPTH => match serde_json::from_str::<Members>(object) {
+            Ok(Members(members)) => members.into_iter().map(|(key, value)| (key.into_owned(), value)).collect(),
+            Err(_) => Vec::new(),
+        },
+        Scalar::Array(array) if depth < MAX_DEPTH => {
+            let items: Vec<&RawValue> = serde_json::from_str(array).unwrap_or_default();
+            items.into_iter().enumerate().map(|(position, value)| (position.to_string(), value)).collect()
+        }
+        _ => Vec::new(),
+    };
+    if members.is_empty() {
+        values.insert(pointer.to_owned(), text.to_owned());
+    }
+    for (key, value) in members {
+        flatten_into(value.get(), &format!("{pointer}/{key}"), depth + 1, values);
     }
 }
 

@@ -370,7 +370,6 @@ pub fn months_of(frequency: &str) -> Option<i64> {
         .find_map(|(name, months)| (name == frequency).then_some(months))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "all derive functions have one type")]
 pub fn derive_lead(draft: &mut Draft) -> Result<(), FieldError> {
     let customer = customer_id(draft.text("org_id"), draft.text("email"), draft.text("profile_id"));
     draft.set("customer_id", customer.into());
@@ -394,7 +393,6 @@ pub fn derive_subscription(draft: &mut Draft) -> Result<(), FieldError> {
     Ok(())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "all derive functions have one type")]
 pub fn derive_transaction(draft: &mut Draft) -> Result<(), FieldError> {
     let day = draft.text("transaction_date").map(|date| date[..10].to_owned());
     draft.set("transaction_day", day.into());

@@ -2,12 +2,14 @@
 //! row to CRM fields. Nothing here touches a file, a socket or a clock.
 
 mod columns;
+pub mod crm;
 pub mod instant;
 pub mod json;
 pub mod kind;
 pub mod mapping;
 pub mod money;
 pub mod objects;
+mod report_views;
 pub mod tables;
 pub mod value;
 

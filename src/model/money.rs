@@ -80,6 +80,16 @@ pub fn two_decimals(micros: i64) -> String {
     format!("{sign}{}.{:02}", cents.abs() / 100, cents.abs() % 100)
 }
 
+/// A whole number of 10^-`decimals` units as plain decimal text without trailing zeros: exact, and a JSON number.
+pub fn plain_decimal(units: i64, decimals: u32) -> String {
+    let scale = 10_u64.pow(decimals);
+    let magnitude = units.unsigned_abs();
+    let sign = if units < 0 { "-" } else { "" };
+    let width = decimals as usize;
+    let text = format!("{sign}{}.{:0width$}", magnitude / scale, magnitude % scale);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +143,15 @@ mod tests {
         assert_eq!(two_decimals(65_010_000), "65.01");
         assert_eq!(two_decimals(-5_000), "-0.01");
         assert_eq!(two_decimals(4_999), "0.00");
+    }
+
+    #[test]
+    fn plain_decimals_are_exact_and_short() {
+        assert_eq!(plain_decimal(65_010_000, 6), "65.01");
+        assert_eq!(plain_decimal(7_203_000_000, 6), "7203");
+        assert_eq!(plain_decimal(-100_000, 6), "-0.1");
+        assert_eq!(plain_decimal(0, 6), "0");
+        assert_eq!(plain_decimal(i64::MIN, 6), "-9223372036854.775808");
+        assert_eq!(plain_decimal(1800, 4), "0.18");
     }
 }

@@ -1,9 +1,7 @@
 //! What a declared column and a declared kind are made of. The declarations themselves stand in `columns.rs`.
 
 use crate::model::Kind;
-use crate::model::mapping::{
-    Draft, FieldError, derive_commission, derive_lead, derive_subscription, derive_transaction,
-};
+use crate::model::mapping::{Draft, FieldError};
 
 /// How a JSON value becomes a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +72,8 @@ pub struct CrmField {
     pub crm_type: CrmType,
     /// Text that is cut to the field's length instead of being refused.
     pub cuttable: bool,
-    /// The SQL value, where it is not simply the view's column: `r` is the view, `s` the subscription it belongs to.
+    /// The SQL value, where it is not simply the stored column: `r` is the record's row, `s` the row of the
+    /// subscription it belongs to.
     pub sql: Option<&'static str>,
 }
 
@@ -186,6 +185,8 @@ pub struct Table {
     pub addons: Option<&'static str>,
     /// The label of the CRM module this kind is pushed to.
     pub module_label: Option<&'static str>,
+    /// What stands in the CRM is still updated after the store removed the record: a field says that it is gone.
+    pub pushes_removed: bool,
 }
 
 /// The typed history of a kind: which stored columns a version keeps.
@@ -211,6 +212,14 @@ impl Table {
                 _ => None,
             })
             .unwrap_or(&[])
+    }
+
+    /// The kinds this kind's CRM records point to. A record names its parent by a column called as the parent's key.
+    pub fn parents(&self) -> impl Iterator<Item = Kind> + use<> {
+        self.crm_columns().filter_map(|(_, field)| match field.crm_type {
+            CrmType::Lookup(LookupTo::Kind(kind)) => Some(kind),
+            _ => None,
+        })
     }
 
     /// The columns that have a CRM field.

@@ -48,6 +48,8 @@ pub struct Options {
     pub port: u16,
     pub seed: u64,
     pub now: DateTime<Utc>,
+    /// The instant whose half-year decides where the history begins; None: `now`.
+    pub origin_of: Option<DateTime<Utc>>,
     pub subscriptions: usize,
     pub transactions: usize,
     pub commissions: usize,
@@ -56,7 +58,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let now = DateTime::from_timestamp(1_772_344_800, 0).unwrap_or_default();
-        Self { port: 0, seed: 1, now, subscriptions: 600, transactions: 6_000, commissions: 5_000 }
+        Self { port: 0, seed: 1, now, origin_of: None, subscriptions: 600, transactions: 6_000, commissions: 5_000 }
     }
 }
 

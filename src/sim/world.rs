@@ -112,7 +112,7 @@ impl World {
             crm: Crm::new(),
             stores: [store("us"), store("eu")],
             accounts: Accounts::new(options.seed),
-            partner: Partner::new(options.seed, options.now, counts),
+            partner: Partner::new(options.seed, options.origin_of.unwrap_or(options.now), counts),
             known_accounts: HashSet::new(),
             log: Vec::new(),
             served: 0,

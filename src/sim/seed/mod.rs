@@ -1,7 +1,7 @@
 //! The simulated partner's business: two stores lived through day by day, deterministic by seed.
 //!
-//! Terms: the *origin* is 1 January four years before the year of the first `now`, so a later `now` of the same year
-//! continues the very same history. A *change* is a record to put into, or to take out of, a store's list.
+//! Terms: the *origin* is the first day of the half-year of the first `now`, four years before, so a later `now` of the
+//! same half-year continues the very same history and there are always four years to four and a half of it. A *change* is a record to put into, or to take out of, a store's list.
 //! No clock is read here and nothing is served: callers pass the instant and apply the changes.
 
 mod catalog;
@@ -58,7 +58,8 @@ pub(super) struct Partner {
 
 impl Partner {
     pub(super) fn new(seed: u64, now: DateTime<Utc>, counts: Counts) -> Self {
-        let origin = NaiveDate::from_ymd_opt(now.year() - 4, 1, 1).unwrap_or_default();
+        let half_year = if now.month() < 7 { 1 } else { 7 };
+        let origin = NaiveDate::from_ymd_opt(now.year() - 4, half_year, 1).unwrap_or_default();
         let us = History::new(seed, false, origin, counts.percent(60));
         let eu = History::new(seed, true, origin, counts.percent(40));
         Self { stores: [("us", us), ("eu", eu)], next_day: origin }
