@@ -272,7 +272,7 @@ impl Trial {
     fn cut_short_and_go_on(&mut self) {
         self.edit();
         self.calm();
-        for _ in 0..1 + self.random.usize(..3) {
+        for _ in 0..=self.random.usize(..3) {
             let kill = Kill::AfterRequests(1 + self.random.usize(..40));
             self.bench.sim.with(World::clear_requests);
             self.run_until(kill, &["ingest", "--json"]);
