@@ -225,7 +225,8 @@ async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> 
         max_credits: arguments.max_credits,
         retry_rejected: arguments.retry_rejected,
         allow_mass_change: arguments.allow_mass_change,
-        show: arguments.show,
+        // a program wants all of them
+        show: if session.json { usize::MAX } else { arguments.show },
     };
     push::check_kinds(&options.kinds)?;
     session.config.crm()?;
