@@ -91,12 +91,15 @@ impl Session {
         self.now.unwrap_or_else(Utc::now)
     }
 
-    /// Prints a command's answer: its JSON, or its text unless `--quiet`.
+    /// Prints a command's answer: its JSON, or its text; with `--quiet` only when something needs a person, on stderr.
+    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
     fn answer(&self, out: &mut dyn Write, json: &serde_json::Value, text: impl FnOnce() -> String) -> Result<()> {
         if self.json {
             writeln!(out, "{json}")?;
         } else if !self.quiet {
             writeln!(out, "{}", text())?;
+        } else if json["exit"].as_u64().is_some_and(|exit| exit != 0) {
+            eprintln!("{}", text());
         }
         Ok(())
     }

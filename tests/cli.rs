@@ -239,6 +239,17 @@ fn the_simulator_takes_switches_at_its_start() {
 }
 
 #[test]
+fn quiet_is_silent_in_success_alone() {
+    let bench = Bench::empty();
+    let ran = bench.run(&["ingest", "-q"]).exits(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    let ran = finish(bench.command(&["ingest", "-q"]).env("STOREMIRROR_STORES_US_REFRESH_TOKEN", "wrong")).exits(4);
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.contains("us subscriptions: store us"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("refuses the refresh token").count(), 1, "{}", ran.stderr);
+}
+
+#[test]
 fn no_secret_is_ever_printed() {
     let bench = Bench::empty();
     let connection = bench.sim.connection();
