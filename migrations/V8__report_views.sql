@@ -46,7 +46,7 @@ select
   v.store_id, v.commission_id, v.version, v.seen_from, v.seen_until, v.from_day, v.until_day, v.removed_day,
   r.type, r.sign, r.entity, r.payout_currency, r.commission_day, r.subscription_id, r.transaction_id,
   r.company_name, r.service_name, v.status, v.state, v.payout_id,
-  r.net_payout_micros, r.net_usd_micros, v.balance_payout_micros
+  r.net_payout_micros, r.net_usd_micros, v.balance_payout_micros, v.payout_amount_micros
 from commission_records r indexed by commission_records_totals
 cross join commission_versions v on v.store_id = r.store_id and v.commission_id = r.commission_id;
 
@@ -79,41 +79,46 @@ group by store_id, service_id, commission_day;
 -- Rounded half away from zero to basis points; exact while a year's commissions stay below 900 million dollars.
 create view service_rates as
 with recursive
--- each day with commissions, and the next such day of the service
-commission_days as (
+-- what the base commissions of a service add up to on each day
+commission_days as materialized (
   select
-    store_id, service_id, usd_commission_micros as paid, eligible_usd_amount_micros as sold,
-    julianday(commission_day) as day_number,
-    lead(julianday(commission_day)) over (partition by store_id, service_id order by commission_day) as next_number
+    store_id, service_id, julianday(commission_day) as day_number,
+    usd_commission_micros as paid, eligible_usd_amount_micros as sold
   from service_commission_days
   where service_id is not null and julianday(commission_day) is not null
 ),
--- every day on which at least one commission is at most 364 days old
-days as (
-  select store_id, service_id, day_number, next_number, paid, sold, 0 as age
-  from commission_days
+-- a day's commissions enter the year's sums on that day and leave them 365 days later
+changes as (
+  select store_id, service_id, day_number, paid, sold from commission_days
   union all
-  select store_id, service_id, day_number + 1, next_number, 0, 0, age + 1
-  from days
-  where age < 364 and (next_number is null or day_number + 1 < next_number)
+  select store_id, service_id, day_number + 365, -paid, -sold from commission_days
 ),
--- the year up to each of these days
-years as (
+-- the year's sums from each such day on, until the next one
+stretches as (
   select
     store_id, service_id, day_number,
-    sum(paid) over year_before as paid,
-    sum(sold) over year_before as sold
+    lead(day_number) over (partition by store_id, service_id order by day_number) as next_number,
+    sum(sum(paid)) over (partition by store_id, service_id order by day_number) as paid,
+    sum(sum(sold)) over (partition by store_id, service_id order by day_number) as sold
+  from changes
+  group by store_id, service_id, day_number
+),
+-- the rate of each stretch, on its first day and on every day after it
+days as (
+  select
+    store_id, service_id, day_number, next_number,
+    10000 * paid / sold + (2 * (10000 * paid % sold) >= sold) as rate_basis_points
+  from stretches
+  where sold > 0
+  union all
+  select store_id, service_id, day_number + 1, next_number, rate_basis_points
   from days
-  window year_before as (
-    partition by store_id, service_id order by day_number range between 364 preceding and current row)
+  where day_number + 1 < next_number
 ),
 -- materialized, so that a report's join on the day finds its row through an index of its own
 rates as materialized (
-  select
-    store_id, service_id, cast(date(day_number) as text) as day,
-    10000 * paid / sold + (2 * (10000 * paid % sold) >= sold) as rate_basis_points
-  from years
-  where sold > 0
+  select store_id, service_id, cast(date(day_number) as text) as day, rate_basis_points
+  from days
 )
 select store_id, service_id, day, rate_basis_points
 from rates;
@@ -121,12 +126,11 @@ from rates;
 -- The same for a whole store, without the services of category extensions: those pay a rate of their own.
 create view store_rates as
 with recursive
--- each day with commissions, and the next such day of the store
-commission_days as (
+-- what the base commissions of a store add up to on each day
+commission_days as materialized (
   select
-    store_id, sum(usd_commission_micros) as paid, sum(eligible_usd_amount_micros) as sold,
-    julianday(commission_day) as day_number,
-    lead(julianday(commission_day)) over (partition by store_id order by commission_day) as next_number
+    store_id, julianday(commission_day) as day_number,
+    sum(usd_commission_micros) as paid, sum(eligible_usd_amount_micros) as sold
   from service_commission_days d
   where julianday(commission_day) is not null
     and not exists (
@@ -134,31 +138,38 @@ commission_days as (
       where s.store_id = d.store_id and s.service_id = d.service_id and s.business_category = 'extensions')
   group by store_id, commission_day
 ),
--- every day on which at least one commission is at most 364 days old
-days as (
-  select store_id, day_number, next_number, paid, sold, 0 as age
-  from commission_days
+-- a day's commissions enter the year's sums on that day and leave them 365 days later
+changes as (
+  select store_id, day_number, paid, sold from commission_days
   union all
-  select store_id, day_number + 1, next_number, 0, 0, age + 1
-  from days
-  where age < 364 and (next_number is null or day_number + 1 < next_number)
+  select store_id, day_number + 365, -paid, -sold from commission_days
 ),
--- the year up to each of these days
-years as (
+-- the year's sums from each such day on, until the next one
+stretches as (
   select
     store_id, day_number,
-    sum(paid) over year_before as paid,
-    sum(sold) over year_before as sold
+    lead(day_number) over (partition by store_id order by day_number) as next_number,
+    sum(sum(paid)) over (partition by store_id order by day_number) as paid,
+    sum(sum(sold)) over (partition by store_id order by day_number) as sold
+  from changes
+  group by store_id, day_number
+),
+-- the rate of each stretch, on its first day and on every day after it
+days as (
+  select
+    store_id, day_number, next_number,
+    10000 * paid / sold + (2 * (10000 * paid % sold) >= sold) as rate_basis_points
+  from stretches
+  where sold > 0
+  union all
+  select store_id, day_number + 1, next_number, rate_basis_points
   from days
-  window year_before as (partition by store_id order by day_number range between 364 preceding and current row)
+  where day_number + 1 < next_number
 ),
 -- materialized, so that a report's join on the day finds its row through an index of its own
 rates as materialized (
-  select
-    store_id, cast(date(day_number) as text) as day,
-    10000 * paid / sold + (2 * (10000 * paid % sold) >= sold) as rate_basis_points
-  from years
-  where sold > 0
+  select store_id, cast(date(day_number) as text) as day, rate_basis_points
+  from days
 )
 select store_id, day, rate_basis_points
 from rates;

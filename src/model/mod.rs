@@ -9,6 +9,7 @@ pub mod kind;
 pub mod mapping;
 pub mod money;
 pub mod objects;
+mod report_views;
 pub mod tables;
 pub mod value;
 

@@ -4,6 +4,7 @@
 use crate::model::Kind;
 use crate::model::columns::ADDON_COLUMNS;
 use crate::model::json::sha256_hex;
+use crate::model::report_views;
 use crate::model::tables::{Column, Source, Table, ValueType};
 
 /// One column of one object.
@@ -291,6 +292,7 @@ pub fn dictionary() -> Vec<Entry> {
     for (object, columns) in OTHERS {
         entries.extend(columns.iter().map(|column| plain(object, *column)));
     }
+    entries.extend(report_views::entries(&entries));
     entries
 }
 
