@@ -39,8 +39,9 @@ create table quarantine (
   last_seen_at  text not null,
   body_sha256   text not null
 ) strict;
--- One row per record; a record without a usable id is told apart by its content.
-create unique index quarantine_by_record on quarantine (store_id, kind, coalesce(record_id, ''), case when record_id is null then body_sha256 end);
+-- One row per record; a record without a usable id is told apart by its content. No part of the key may be null:
+-- nulls are distinct in an index.
+create unique index quarantine_by_record on quarantine (store_id, kind, coalesce(record_id, ''), case when record_id is null then body_sha256 else '' end);
 
 -- What the mapping noticed and survived: unknown fields, unknown enum values, money with more than six decimals.
 create table findings (

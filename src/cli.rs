@@ -95,6 +95,14 @@ pub enum Command {
         #[arg(value_name = "[STORE:]ID")]
         id: String,
     },
+    /// Connect a store or the CRM: walks through Zoho's Self Client and keeps the refresh token
+    #[command(subcommand)]
+    Connect(Connect),
+    /// Revoke a refresh token at Zoho and forget it here
+    #[command(subcommand)]
+    Disconnect(Disconnect),
+    /// List the connections, where their secrets come from and how long their tokens live, offline
+    Whoami,
     /// Learn how the stores page and what they send, ready to paste into a report
     Doctor {
         /// Print what each store does with pages, headers and unknown fields, without personal data
@@ -104,6 +112,52 @@ pub enum Command {
         #[arg(long = "store", value_name = "NAME", num_args = 1..)]
         stores: Vec<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Connect {
+    /// Connect a Partner Store
+    Store {
+        /// The store's name in the configuration; a new one is added there
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        how: ConnectHow,
+    },
+    /// Connect the CRM
+    Crm {
+        #[command(flatten)]
+        how: ConnectHow,
+    },
+}
+
+/// Secrets and the code are no flags: they are asked for, or read from stdin, one a line.
+#[derive(Debug, Args)]
+pub struct ConnectHow {
+    /// Where it is at Zoho: com eu in com.au com.cn jp ca sa uk
+    #[arg(long, value_name = "DC", conflicts_with = "find_data_center")]
+    pub data_center: Option<String>,
+    /// Try the data centres with the code, the main ones first
+    #[arg(long)]
+    pub find_data_center: bool,
+    /// The client id of the Self Client
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// Ask for the client secret even though there is one
+    #[arg(long)]
+    pub new_secret: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Disconnect {
+    /// Disconnect a Partner Store
+    Store {
+        /// The store's name in the configuration
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Disconnect the CRM
+    Crm,
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +270,9 @@ impl Command {
             Self::Verify { .. } => "verify",
             Self::Rebuild => "rebuild",
             Self::Explain { .. } => "explain",
+            Self::Connect(_) => "connect",
+            Self::Disconnect(_) => "disconnect",
+            Self::Whoami => "whoami",
             Self::Doctor { .. } => "doctor",
         }
     }

@@ -2,7 +2,9 @@
 //! environment beats file. Secrets come from the environment or from `credentials.toml` (0600) beside the
 //! configuration, never from the configuration itself or from argv, and print as nothing.
 
-mod data_center;
+pub mod data_center;
+pub mod edit;
+mod party;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -15,8 +17,9 @@ use url::Url;
 use crate::failure::Failure;
 use crate::model::Kind;
 
-pub use data_center::DATA_CENTERS;
-pub use secrets::{Credentials, SecretStore};
+pub use data_center::{DATA_CENTERS, DataCenter};
+pub use party::Party;
+pub use secrets::{Credentials, Secret, SecretStore, Secrets};
 
 /// Where the program's files are, after flags, environment and platform customs.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub struct PathFlags {
     pub config: Option<PathBuf>,
     pub db: Option<PathBuf>,
     pub queries: Option<PathBuf>,
+    /// A configuration file that was named need not be there: the command makes it.
+    pub may_be_missing: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -182,7 +187,7 @@ impl Config {
     /// # Errors
     /// `config` naming the file, the key and the fix.
     pub fn load(flags: PathFlags) -> Result<Self> {
-        let explicit = flags.config.is_some();
+        let explicit = flags.config.is_some() && !flags.may_be_missing;
         let config_path = match flags.config {
             Some(path) => path,
             None => platform_folder(Folder::Config)?.join("config.toml"),
@@ -199,15 +204,13 @@ impl Config {
                 .into());
             }
         };
-        let file: File = match &text {
-            Some(text) => toml::from_str(text).map_err(|error| {
-                in_file(&config_path, error.message(), error.span().map(|span| line_of(text, span.start)))
-            })?,
+        let file = match &text {
+            Some(text) => parse(&config_path, text)?,
             None => File::default(),
         };
         let config_folder =
             config_path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-        let database = match (flags.db, file.database.path) {
+        let database = match (flags.db, &file.database.path) {
             (Some(path), _) => path,
             (None, Some(path)) => config_folder.join(path),
             (None, None) => platform_folder(Folder::Data)?.join("mirror.db"),
@@ -217,19 +220,36 @@ impl Config {
             state: platform_folder(Folder::State)?,
             database,
             queries: match flags.queries {
-                Some(folder) => folder,
+                Some(folder) if folder.is_dir() => folder,
+                Some(folder) => {
+                    return Err(Failure::config(format!("--queries {} is not a folder", folder.display()))
+                        .hint("name the folder that holds your own .sql files")
+                        .into());
+                }
                 None => platform_folder(Folder::Config)?.join("queries"),
             },
             config: config_path,
             config_folder,
         };
+        Self::assemble(paths, file, text.is_some())
+    }
+
+    /// The configuration as it is with another text in its file, the paths apart.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    pub fn with_text(&self, text: &str) -> Result<Self> {
+        Self::assemble(self.paths.clone(), parse(&self.paths.config, text)?, true)
+    }
+
+    fn assemble(paths: Paths, file: File, found: bool) -> Result<Self> {
         let stores = file
             .stores
             .into_iter()
             .map(|(name, table)| store(&paths.config, &name, table))
             .collect::<Result<Vec<_>>>()?;
         let crm = file.crm.map(|table| crm(&paths.config, table)).transpose()?;
-        Ok(Self { paths, stores, crm, found: text.is_some() })
+        Ok(Self { paths, stores, crm, found })
     }
 
     /// The configured stores, or those named; a name that is not configured is an error.
@@ -259,9 +279,9 @@ impl Config {
         } else {
             format!("{what}: there is no configuration at {}", self.paths.config.display())
         };
-        let table = if what.contains("CRM") { "[crm]" } else { "[stores.NAME]" };
+        let party = if what.contains("CRM") { "crm" } else { "store NAME" };
         Failure::config(message)
-            .hint(format!("add a {table} table (see README, \"Configuration\"), or see it all with `storemirror demo`"))
+            .hint(format!("run `storemirror connect {party}`, or see it all with `storemirror demo`"))
     }
 }
 
@@ -286,6 +306,11 @@ fn platform_folder(folder: Folder) -> Result<PathBuf> {
     Ok(base.join("storemirror"))
 }
 
+fn parse(path: &Path, text: &str) -> Result<File, Failure> {
+    toml::from_str(text)
+        .map_err(|error| in_file(path, error.message(), error.span().map(|span| line_of(text, span.start))))
+}
+
 fn in_file(path: &Path, message: &str, line: Option<usize>) -> Failure {
     let place = line.map_or_else(String::new, |line| format!(", line {line}"));
     Failure::config(format!("{}{place}: {}", path.display(), message.replace('\n', " ")))
@@ -299,7 +324,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 fn store(path: &Path, name: &str, value: toml::Value) -> Result<StoreConfig> {
     let at = |message: String| in_file(path, &format!("[stores.{name}] {message}"), None);
     if !is_store_id(name) {
-        return Err(at("a store's name is a lower-case letter and up to 31 more of a-z, 0-9 and _".to_owned()).into());
+        return Err(at(STORE_ID_RULE.to_owned()).into());
     }
     let table: StoreTable = value.try_into().map_err(|error: toml::de::Error| at(error.message().to_owned()))?;
     let center = data_center::find(&table.data_center).ok_or_else(|| at(data_center::unknown(&table.data_center)))?;
@@ -323,7 +348,10 @@ fn store(path: &Path, name: &str, value: toml::Value) -> Result<StoreConfig> {
     })
 }
 
-fn is_store_id(name: &str) -> bool {
+/// What a store may be called (design, "Configuration").
+pub const STORE_ID_RULE: &str = "a store's name is a lower-case letter and up to 31 more of a-z, 0-9 and _";
+
+pub fn is_store_id(name: &str) -> bool {
     let mut bytes = name.bytes();
     let starts = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase());
     starts && name.len() <= 32 && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')

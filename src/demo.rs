@@ -184,7 +184,7 @@ struct Tour<'a> {
 impl Tour<'_> {
     async fn take(&mut self, running: &sim::Running, before: DateTime<Utc>, today: DateTime<Utc>) -> Result<u8> {
         self.say(
-            "A simulated Partner Store (US and EU) and a simulated CRM run on this machine; nothing leaves it.\n",
+            "A simulated Partner Store (US and EU) and a simulated CRM run on this machine;\nnothing leaves it.\n",
         )?;
         self.step("1", "ingest: every record of both stores into one SQLite file")?;
         let mut exits = vec![self.ingest(before).await?];
@@ -270,9 +270,9 @@ impl Tour<'_> {
     fn farewell(&mut self) -> Result<()> {
         let folder = self.folder.display().to_string();
         let queries =
-            ONE_LINERS.map(|(what, sql)| format!("  # {what}\n  sqlite3 -box {folder}/mirror.db \"{sql}\"")).join("\n");
+            ONE_LINERS.map(|(what, sql)| format!("  # {what}\n  sqlite3 -box mirror.db \"{sql}\"")).join("\n");
         self.say(&format!(
-            "\nLeft behind in {folder}:\n  mirror.db          the mirror: open it with sqlite3\n  reports/*.csv      every report, and manifest.json\n  config.toml        works with `storemirror simulate` running in another terminal\n  credentials.toml   the simulator's secrets\n\nFive things to ask it:\n{queries}"
+            "\nLeft behind in {folder}:\n  mirror.db          the mirror: open it with sqlite3\n  reports/*.csv      every report, and manifest.json\n  config.toml        works while `storemirror simulate` runs in another terminal\n  credentials.toml   the simulator's secrets\n\nFive things to ask it:\n  cd {folder}\n{queries}"
         ))
     }
 }
@@ -281,22 +281,16 @@ impl Tour<'_> {
 const ONE_LINERS: [(&str, &str); 5] = [
     (
         "live subscriptions and monthly revenue by store",
-        "select store_id, count(*) as live, round(sum(mrr_usd), 2) as mrr_usd from subscriptions where is_live group by 1",
+        "select store_id, count(*), round(sum(mrr_usd), 2) from subscriptions where is_live group by 1",
     ),
     (
         "what is owed, by paying entity",
-        "select entity, payout_currency, round(sum(balance_payout), 2) as owed from commissions where state in ('active', 'requested') group by 1, 2",
+        "select entity, payout_currency, round(sum(balance_payout), 2) as owed from commissions group by 1, 2",
     ),
-    (
-        "the ten largest customers",
-        "select company_name, round(sum(mrr_usd), 2) as mrr_usd from subscriptions where is_live group by 1 order by 2 desc limit 10",
-    ),
+    ("the largest customers", "select company_name, mrr_usd from subscriptions where is_live order by 2 desc limit 10"),
     (
         "what failed to renew lately",
-        "select transaction_day, service_name, description from transactions where transaction_type = 'recurring_failure' order by 1 desc limit 5",
+        "select * from transactions where transaction_type = 'recurring_failure' order by transaction_at desc limit 1",
     ),
-    (
-        "what every column means",
-        "select object, column, unit, meaning from data_dictionary where object = 'commissions'",
-    ),
+    ("what every column means", "select column, unit, meaning from data_dictionary where object = 'commissions'"),
 ];

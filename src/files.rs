@@ -30,3 +30,15 @@ pub fn write_atomically(path: &Path, bytes: &[u8], private: bool) -> std::io::Re
     file.persist(path)?;
     Ok(())
 }
+
+/// Replaces a person's own file in one step, keeping who may read it and, behind a symbolic link, where it lies.
+pub fn rewrite(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let Ok(path) = path.canonicalize() else { return write_atomically(path, bytes, false) };
+    let permissions = path.metadata()?.permissions();
+    let mut file = tempfile::Builder::new().tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(permissions)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -183,6 +183,7 @@ impl<'a> Lister<'a> {
         match &open {
             Some(open) => {
                 self.sync_run_id = open.sync_run_id;
+                self.db.reopen_run(open.sync_run_id)?;
                 self.listed_at.clone_from(&open.started_at);
                 self.listing.borrow_mut().resumed = true;
             }

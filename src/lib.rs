@@ -4,6 +4,7 @@
 //! main → lib → ingest  → api (store)  ─┐
 //!            → push    → api (crm)    ─┤→ model
 //!            → report  → db           ─┘
+//!            → connect → api (accounts)
 //!            → sim     (the simulated servers)
 //! ```
 //!
@@ -13,6 +14,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod connect;
 pub mod contact;
 pub mod db;
 pub mod demo;
@@ -38,7 +40,7 @@ use chrono::{DateTime, Utc};
 use crate::api::client::Talk;
 use crate::api::{Client, Connection, CrmApi, StoreApi};
 use crate::cli::{Cli, Command, Format, Global};
-use crate::config::{Config, CrmConfig, PathFlags, SecretStore, StoreConfig};
+use crate::config::{Config, CrmConfig, Party, PathFlags, SecretStore, StoreConfig};
 use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
@@ -51,6 +53,7 @@ struct Session {
     config: Config,
     json: bool,
     quiet: bool,
+    verbose: bool,
     /// Fixed by `--now`, else the clock.
     now: Option<DateTime<Utc>>,
     progress: Progress,
@@ -58,19 +61,21 @@ struct Session {
 }
 
 impl Session {
-    fn new(global: Global) -> Result<Self> {
+    /// `makes_config`: the command makes a configuration file that is not there yet.
+    fn new(global: Global, makes_config: bool) -> Result<Self> {
         let now = match &global.now {
             Some(text) => Some(parse_instant(text).ok_or_else(|| {
                 Failure::config(format!("--now {text:?} is not an instant such as 2026-03-01T06:00:00Z"))
             })?),
             None => None,
         };
-        let flags = PathFlags { config: global.config, db: global.db, queries: global.queries };
+        let flags =
+            PathFlags { config: global.config, db: global.db, queries: global.queries, may_be_missing: makes_config };
         let config = Config::load(flags)?;
         let progress = Progress::new(is_screen(), global.quiet);
         let speaker = progress.clone();
         let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
-        Ok(Self { config, json: global.json, quiet: global.quiet, now, progress, talk })
+        Ok(Self { config, json: global.json, quiet: global.quiet, verbose: global.verbose > 0, now, progress, talk })
     }
 
     /// The same person at the same terminal, with the demo's configuration and a state folder of its own.
@@ -79,7 +84,7 @@ impl Session {
         let mut config = Config::load(flags)?;
         state.clone_into(&mut config.paths.state);
         let (progress, talk) = (self.progress.clone(), Rc::clone(&self.talk));
-        Ok(Self { config, json: self.json, quiet: self.quiet, now: self.now, progress, talk })
+        Ok(Self { config, json: self.json, quiet: self.quiet, verbose: self.verbose, now: self.now, progress, talk })
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -96,11 +101,14 @@ impl Session {
         Ok(())
     }
 
+    fn store_ids(&self) -> Vec<String> {
+        self.config.stores.iter().map(|store| store.store_id.clone()).collect()
+    }
+
     /// Pushes to the configured CRM; a client is only made when something is to be sent.
     async fn push(&self, db: &Db, options: &push::Options, clock: &dyn Fn() -> DateTime<Utc>) -> Result<push::Summary> {
         let crm = self.config.crm()?;
-        let stores: Vec<String> = self.config.stores.iter().map(|store| store.store_id.clone()).collect();
-        push::run(db, crm, &stores, || self.crm_client(crm), options, clock, &self.talk).await
+        push::run(db, crm, &self.store_ids(), || self.crm_client(crm), options, clock, &self.talk).await
     }
 
     fn crm_client(&self, crm: &CrmConfig) -> Result<CrmApi> {
@@ -114,6 +122,7 @@ impl Session {
             requests_per_minute: None,
             throttle_wait_seconds: crm.throttle_wait_seconds,
             timeout_seconds: crm.timeout_seconds,
+            verbose: self.verbose,
             state: &self.config.paths.state,
         };
         let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Crm))?;
@@ -139,6 +148,7 @@ impl Session {
             requests_per_minute: Some(store.requests_per_minute),
             throttle_wait_seconds: store.throttle_wait_seconds,
             timeout_seconds: store.timeout_seconds,
+            verbose: self.verbose,
             state: &self.config.paths.state,
         };
         let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Store))?;
@@ -151,11 +161,13 @@ impl Session {
 /// # Errors
 /// Whatever stopped it; [`Failure::of`] tells the exit code.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
-    let session = Session::new(cli.global)?;
+    let session = Session::new(cli.global, matches!(cli.command, Command::Connect(_)))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         tokio::select! {
+            // a command that ends by Ctrl-C has the first word
+            biased;
             result = dispatch(&session, cli.command, out) => result,
             _ = tokio::signal::ctrl_c() => {
                 Err(Failure::new(Code::Interrupted, "interrupted").hint("everything received is saved; the same command goes on from there").into())
@@ -167,7 +179,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
 async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> Result<u8> {
     match command {
         Command::Ingest(arguments) => ingest(session, arguments, out).await,
-        Command::Status { max_age } => status(session, max_age, out).await,
+        Command::Status { max_age } => status(session, max_age, out),
         Command::Verify { kinds: names, stores } => verify(session, &names, &stores, out).await,
         Command::Explain { kind, id } => explain(session, &kind, &id, out),
         Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
@@ -177,7 +189,10 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Sync => sync(session, out).await,
         Command::Demo { folder } => demo::run(session, &folder, out).await,
         Command::Rebuild => rebuild(session, out),
-        Command::Simulate(arguments) => simulate(session, &arguments, out),
+        Command::Connect(arguments) => connect(session, arguments, out).await,
+        Command::Disconnect(arguments) => disconnect(session, arguments, out).await,
+        Command::Whoami => whoami(session, out),
+        Command::Simulate(arguments) => simulate(session, &arguments, out).await,
     }
 }
 
@@ -212,6 +227,7 @@ async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> 
         allow_mass_change: arguments.allow_mass_change,
         show: arguments.show,
     };
+    push::check_kinds(&options.kinds)?;
     session.config.crm()?;
     // a dry run only reads, and must not keep an ingest from writing meanwhile
     let path = &session.config.paths.database;
@@ -287,26 +303,24 @@ async fn doctor(session: &Session, stores: &[String], out: &mut dyn Write) -> Re
     Ok(contact::exit(&contacts))
 }
 
-async fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Result<u8> {
-    let waiting = push_status(session).await?;
+fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Result<u8> {
+    let waiting = push_status(session)?;
     let status = status::read(&session.config, waiting, session.now(), max_age)?;
     session.answer(out, &status.json(), || status.text())?;
     Ok(status.exit())
 }
 
 /// What the next push would send, found by planning one.
-async fn push_status(session: &Session) -> Result<status::PushStatus> {
+fn push_status(session: &Session) -> Result<status::PushStatus> {
     let path = &session.config.paths.database;
     if session.config.crm.is_none() || !path.exists() {
         let pending = Kind::pushed().map(|kind| (kind, 0)).collect();
         return Ok(status::PushStatus { pending, ..status::PushStatus::default() });
     }
     let db = Db::open_reader(path)?;
-    let options = push::Options { dry_run: true, ..push::Options::default() };
-    let plan = session.push(&db, &options, &|| session.now()).await?;
     let host = session.config.crm()?.host();
     Ok(status::PushStatus {
-        pending: plan.pending(),
+        pending: push::pending(&db, session.config.crm()?, &session.store_ids(), session.now())?,
         rejections: db.count_rejections(&host)?,
         last_push_at: db.last_push_at(&host)?,
     })
@@ -415,8 +429,43 @@ fn export(session: &Session, folder: PathBuf, as_of: Option<&str>, out: &mut dyn
     Ok(0)
 }
 
+async fn connect(session: &Session, arguments: cli::Connect, out: &mut dyn Write) -> Result<u8> {
+    let (party, how) = match arguments {
+        cli::Connect::Store { name, how } => (Party::Store(name), how),
+        cli::Connect::Crm { how } => (Party::Crm, how),
+    };
+    let wishes = connect::Wishes {
+        data_center: how.data_center,
+        client_id: how.client_id,
+        find_data_center: how.find_data_center,
+        new_secret: how.new_secret,
+    };
+    // plain lines: what is drawn for progress would get between a prompt and its answer
+    let speaker = Progress::new(false, session.quiet);
+    let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
+    let connected = connect::connect(&session.config, &party, &wishes, &talk).await?;
+    session.answer(out, &connected.json(), || connected.text())?;
+    Ok(0)
+}
+
+async fn disconnect(session: &Session, arguments: cli::Disconnect, out: &mut dyn Write) -> Result<u8> {
+    let party = match arguments {
+        cli::Disconnect::Store { name } => Party::Store(name),
+        cli::Disconnect::Crm => Party::Crm,
+    };
+    let disconnected = connect::disconnect(&session.config, &party).await?;
+    session.answer(out, &disconnected.json(), || disconnected.text())?;
+    Ok(0)
+}
+
+fn whoami(session: &Session, out: &mut dyn Write) -> Result<u8> {
+    let whoami = connect::whoami(&session.config)?;
+    session.answer(out, &whoami.json(), || whoami.text())?;
+    Ok(0)
+}
+
 /// Runs the simulated servers until Ctrl-C, after printing how to reach them.
-fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -> Result<u8> {
+async fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -> Result<u8> {
     let running = sim::start(sim::Options {
         port: arguments.port,
         seed: arguments.seed,
@@ -433,8 +482,9 @@ fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Write) -
     let connection = running.connection();
     session.answer(out, &connection, || demo::connection_text(&connection))?;
     out.flush()?;
-    running.wait();
-    Ok(0)
+    tokio::signal::ctrl_c().await?;
+    drop(running);
+    Ok(Code::Interrupted.exit())
 }
 
 /// Whether stderr is a person's screen: only then are there colours and progress bars.

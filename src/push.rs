@@ -2,8 +2,8 @@
 //! interrupted goes on by itself.
 //!
 //! The way of a push: survey (plan every kind, parents first; a dry run ends here) → brake → metadata of the modules
-//! that something is sent to → apply kind by kind, planning a kind again when its parents got ids. See [`plan`] for
-//! what is decided, [`apply`] for how it is sent, [`fields`] for what a record looks like in the CRM.
+//! that something is sent to → apply kind by kind, planning a kind again when its parents got ids. See `plan` for
+//! what is decided, `apply` for how it is sent, `fields` for what a record looks like in the CRM.
 //!
 //! It deletes nothing, never sends an empty value, and starts no automation.
 
@@ -14,6 +14,7 @@ mod plan;
 mod summary;
 
 use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 
 use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
@@ -79,6 +80,31 @@ pub async fn run(
     push.finish(run_id)
 }
 
+/// Records per kind that a push would send now or keep waiting for a parent; the refused ones are in `crm_rejections`.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn pending(db: &Db, crm: &CrmConfig, stores_configured: &[String], now: DateTime<Utc>) -> Result<Vec<(Kind, u64)>> {
+    let (clock, talk): (_, Talk) = (|| now, Rc::new(|_: &str| {}));
+    let options = Options { dry_run: true, ..Options::default() };
+    let mut push = Push::new(db, crm, stores_configured, &options, &clock, &talk)?;
+    push.survey(0)?;
+    let count = |plan: &Plan| plan.counts.create + plan.counts.update + plan.counts.waiting;
+    Ok(push.kinds.iter().map(|push| (push.kind, count(&push.plan))).collect())
+}
+
+/// Refuses kinds that the CRM has no module for, before anything is opened.
+///
+/// # Errors
+/// `config` naming the kind and those that are pushed.
+pub fn check_kinds(kinds: &[Kind]) -> Result<()> {
+    let Some(kind) = kinds.iter().find(|kind| Kind::pushed().all(|pushed| pushed != **kind)) else { return Ok(()) };
+    let known: Vec<&str> = Kind::pushed().map(Kind::name).collect();
+    Err(Failure::config(format!("{kind} have no module in the CRM"))
+        .hint(format!("the kinds that are pushed are {}", known.join(", ")))
+        .into())
+}
+
 struct Push<'a> {
     db: &'a Db,
     crm: &'a CrmConfig,
@@ -117,12 +143,6 @@ impl<'a> Push<'a> {
         clock: &'a dyn Fn() -> DateTime<Utc>,
         talk: &'a Talk,
     ) -> Result<Self> {
-        if let Some(kind) = options.kinds.iter().find(|kind| Kind::pushed().all(|pushed| pushed != **kind)) {
-            let known: Vec<&str> = Kind::pushed().map(Kind::name).collect();
-            return Err(Failure::config(format!("{kind} have no module in the CRM"))
-                .hint(format!("the kinds that are pushed are {}", known.join(", ")))
-                .into());
-        }
         let now = clock();
         let kinds = Kind::pushed()
             .filter(|kind| options.kinds.is_empty() || options.kinds.contains(kind))

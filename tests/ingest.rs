@@ -125,6 +125,26 @@ fn many_missing_are_suspicious_until_accepted() {
 }
 
 #[test]
+fn the_brake_counts_what_it_cannot_read_among_the_known() {
+    let bench = Bench::empty();
+    bench.put_subscriptions(1..=300);
+    bench.ingest("subscriptions", &[]);
+    bench.sim.with(|world| {
+        for id in 1..=100 {
+            let broken = subscription(id).replace("\"2026-03-15\"", "{\"day\":15}");
+            world.upsert_record("us", "subscriptions", &id.to_string(), broken);
+        }
+        for id in 201..=225 {
+            world.remove_record("us", "subscriptions", &id.to_string());
+        }
+    });
+    // 25 of 300 is less than a tenth
+    let (exit, listing) = bench.ingest("subscriptions", &[]);
+    assert_eq!(exit, 3);
+    expect(&listing, json!({ "outcome": "complete", "quarantined": 100, "removed": 25, "missing": 0 }));
+}
+
+#[test]
 fn an_emptied_store_is_suspicious() {
     let bench = Bench::empty();
     bench.put_subscriptions([1, 2]);

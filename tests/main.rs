@@ -5,13 +5,21 @@
 #![expect(unreachable_pub, reason = "the tests' own rooms share through pub")]
 #![expect(clippy::float_cmp, reason = "amounts in views are exact")]
 
+mod canned; // a server that says what the simulator never does
 mod given;
 mod support;
 
-mod ingest; // listing: completeness, removal, drift, resume, faults
+mod chain; // the demo ties; golden files of every report
+mod cli; // bad input, exit codes, help, the README's commands
+mod connect; // OAuth: connect, disconnect, whoami
+mod convergence; // seeded storms: edits, faults and kills, after which the mirror is the store
+mod ingest; // listing: completeness and removal
+mod ingest_faults; // every fault and error of the store contract by its name
+mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
 mod push; // plan and apply against the simulated CRM
+mod rebuild; // derived rows made again are the rows ingest made
 mod report_files; // every file of queries/: listed, described, runs in the plain shell
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand

@@ -165,6 +165,18 @@ fn a_foreign_file_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_file_left_by_a_kill_before_the_first_migration_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mirror.db");
+    // the history is made before the transaction that fills it
+    let history = "create table refinery_schema_history (version int4 primary key, name varchar(255),
+        applied_on varchar(255), checksum varchar(255))";
+    Connection::open(&path).unwrap().execute_batch(&format!("pragma journal_mode = wal; {history}")).unwrap();
+    drop(Db::open(&path).unwrap());
+    assert!(Db::open_reader(&path).is_ok());
+}
+
+#[test]
 fn a_newer_file_is_refused() {
     let (_folder, path) = fresh();
     Connection::open(&path)

@@ -54,12 +54,11 @@ impl Bench {
     }
 
     pub fn new(stores: &[&'static str], options: Options) -> Self {
+        let is_empty = options.subscriptions == 0;
         let sim = sim::start(options).expect("the simulator starts");
-        sim.with(|world| {
-            if world.store("us").count("subscriptions") < 50 {
-                clear(world);
-            }
-        });
+        if is_empty {
+            sim.with(clear);
+        }
         let bench = Self {
             sim,
             folder: tempfile::tempdir().expect("a folder"),

@@ -4,15 +4,17 @@
 
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::api::Error;
 use crate::api::client::{nobody_there, read_body, transport_error};
+use crate::api::grant::{Grant, printable};
 use crate::api::retry::Fault;
 use crate::config::{Credentials, is_loopback};
 use crate::files::write_atomically;
@@ -34,8 +36,20 @@ pub struct TokenSource {
     /// What to call this connection in messages, and the command that renews it.
     name: String,
     hint: String,
-    cache: PathBuf,
+    cache: TokenCache,
     current: RefCell<Option<Token>>,
+}
+
+/// The file that holds the access token of one refresh token of one client.
+pub struct TokenCache {
+    path: PathBuf,
+}
+
+/// Until when a cached token lives.
+#[derive(Clone, Copy, Debug)]
+pub struct Expiry {
+    pub expires_at: DateTime<Utc>,
+    pub is_valid: bool,
 }
 
 #[derive(Clone)]
@@ -72,10 +86,9 @@ impl TokenSource {
         credentials: Credentials,
         name: String,
         hint: String,
-        state: &std::path::Path,
+        state: &Path,
     ) -> Self {
-        let identity = format!("{accounts_url}\n{client_id}\n{}", credentials.refresh_token.expose_secret());
-        let cache = state.join(format!("token-{}.json", &sha256_hex(identity.as_bytes())[..16]));
+        let cache = TokenCache::new(&accounts_url, &client_id, &credentials.refresh_token, state);
         Self { accounts_url, client_id, credentials, name, hint, cache, current: RefCell::new(None) }
     }
 
@@ -86,7 +99,7 @@ impl TokenSource {
             return Ok(token.secret.clone());
         }
         let lock = self.lock().await?;
-        let token = match self.load().filter(usable) {
+        let token = match self.cache.load().filter(usable) {
             Some(token) => token,
             None => self.mint(http).await?,
         };
@@ -98,13 +111,16 @@ impl TokenSource {
 
     async fn lock(&self) -> Result<File, MintError> {
         let cannot = |error: std::io::Error| {
-            MintError::Final(Error::Network(format!("cannot use the token cache {}: {error}", self.cache.display())))
+            MintError::Final(Error::Network(format!(
+                "cannot use the token cache {}: {error}",
+                self.cache.path.display()
+            )))
         };
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(self.cache.with_extension("lock")).map_err(cannot)?;
+        let file = options.open(self.cache.path.with_extension("lock")).map_err(cannot)?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -114,28 +130,15 @@ impl TokenSource {
         }
     }
 
-    fn load(&self) -> Option<Token> {
-        let text = std::fs::read_to_string(&self.cache).ok()?;
-        let stored: Stored = serde_json::from_str(&text).ok()?;
-        Some(Token { secret: stored.access_token.into(), expires_at: stored.expires_at })
-    }
-
-    fn save(&self, token: &Token) -> std::io::Result<()> {
-        let stored = Stored { access_token: token.secret.expose_secret().to_owned(), expires_at: token.expires_at };
-        write_atomically(&self.cache, &serde_json::to_vec(&stored)?, true)
-    }
-
     async fn mint(&self, http: &reqwest::Client) -> Result<Token, MintError> {
         let reply = self.ask(http).await?;
         let Some(access_token) = reply.access_token else {
             return Err(self.refused(&reply));
         };
-        let life = reply.expires_in.unwrap_or(DEFAULT_LIFE_SECONDS);
-        let token = Token { secret: access_token.into(), expires_at: now() + life.max(EXPIRY_MARGIN_SECONDS + 1) };
-        self.save(&token).map_err(|error| {
-            MintError::Final(Error::Network(format!("cannot write the token cache {}: {error}", self.cache.display())))
-        })?;
-        Ok(token)
+        self.cache.keep(access_token.into(), reply.expires_in).map_err(|error| {
+            let cache = self.cache.path.display();
+            MintError::Final(Error::Network(format!("cannot write the token cache {cache}: {error}")))
+        })
     }
 
     async fn ask(&self, http: &reqwest::Client) -> Result<Reply, MintError> {
@@ -178,13 +181,56 @@ impl TokenSource {
         }
         MintError::Final(Error::Credentials {
             message: format!(
-                "{}: {} refuses the refresh token: {error}",
+                "{}: {} refuses the refresh token: {}",
                 self.name,
-                self.accounts_url.host_str().unwrap_or_default()
+                self.accounts_url.host_str().unwrap_or_default(),
+                printable(&error)
             ),
             hint: self.hint.clone(),
             whole: true,
         })
+    }
+}
+
+impl TokenCache {
+    pub fn new(accounts_url: &Url, client_id: &str, refresh_token: &SecretString, state: &Path) -> Self {
+        let identity = format!("{accounts_url}\n{client_id}\n{}", refresh_token.expose_secret());
+        Self { path: state.join(format!("token-{}.json", &sha256_hex(identity.as_bytes())[..16])) }
+    }
+
+    /// Keeps a token that Zoho just made; `life_seconds` is what its reply says.
+    fn keep(&self, secret: SecretString, life_seconds: Option<u64>) -> std::io::Result<Token> {
+        let life = life_seconds.unwrap_or(DEFAULT_LIFE_SECONDS).max(EXPIRY_MARGIN_SECONDS + 1);
+        let token = Token { secret, expires_at: now().saturating_add(life) };
+        let stored = Stored { access_token: token.secret.expose_secret().to_owned(), expires_at: token.expires_at };
+        write_atomically(&self.path, &serde_json::to_vec(&stored)?, true)?;
+        Ok(token)
+    }
+
+    /// Keeps the access token that comes with a grant, so that the first request need not have one made.
+    pub fn keep_granted(&self, grant: &Grant) -> std::io::Result<()> {
+        self.keep(grant.access_token.clone(), grant.expires_in).map(|_| ())
+    }
+
+    /// Until when the cached token lives; None when there is none.
+    pub fn expiry(&self) -> Option<Expiry> {
+        let token = self.load()?;
+        let expires_at = DateTime::from_timestamp(i64::try_from(token.expires_at).ok()?, 0)?;
+        Some(Expiry { expires_at, is_valid: token.expires_at > now() })
+    }
+
+    /// Deletes the cached token; that there is none is just as well.
+    pub fn forget(&self) -> std::io::Result<()> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn load(&self) -> Option<Token> {
+        let text = std::fs::read_to_string(&self.path).ok()?;
+        let stored: Stored = serde_json::from_str(&text).ok()?;
+        Some(Token { secret: stored.access_token.into(), expires_at: stored.expires_at })
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Connection<'a> {
     pub requests_per_minute: Option<u32>,
     pub throttle_wait_seconds: u64,
     pub timeout_seconds: u64,
+    /// Every request is said, without its secrets.
+    pub verbose: bool,
     /// The folder for cached tokens and request times.
     pub state: &'a Path,
 }
@@ -58,6 +60,7 @@ pub struct Client {
     throttle_wait: Duration,
     talk: Talk,
     loopback: bool,
+    verbose: bool,
     requests: Cell<u64>,
     answered: Cell<bool>,
 }
@@ -123,6 +126,7 @@ impl Client {
             throttle_wait: Duration::from_secs(connection.throttle_wait_seconds),
             talk,
             loopback,
+            verbose: connection.verbose,
             requests: Cell::new(0),
             answered: Cell::new(false),
         })
@@ -151,7 +155,11 @@ impl Client {
                 Ok(token) => token,
                 Err(MintError::Final(error)) => return Err(error),
                 Err(MintError::Retry(fault, message)) => {
-                    self.wait_after(&mut attempts, fault, message).await?;
+                    // the accounts server's throttle says nothing about the API's own limits
+                    self.wait_after(&mut attempts, fault, message).await.map_err(|error| match error {
+                        Error::Throttled(message) => Error::Network(message),
+                        other => other,
+                    })?;
                     continue;
                 }
             };
@@ -216,6 +224,9 @@ impl Client {
         };
         self.answered.set(true);
         let status = response.status().as_u16();
+        if self.verbose {
+            (self.talk)(&format!("{}: {} {} → HTTP {status}", self.name, request.method, request.path));
+        }
         let headers = response.headers().clone();
         if headers
             .get("content-length")
@@ -342,7 +353,7 @@ pub(super) fn nobody_there(name: &str, url: &Url) -> String {
     )
 }
 
-fn build_http(timeout_seconds: u64, loopback: bool) -> Result<reqwest::Client, Error> {
+pub(super) fn build_http(timeout_seconds: u64, loopback: bool) -> Result<reqwest::Client, Error> {
     // a second installation in one process is refused, and harmless
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()

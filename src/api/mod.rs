@@ -1,9 +1,11 @@
 //! The only room that speaks HTTP. [`client`] has the one `send`: authorisation, pacing, retries, a body limit and no
-//! redirects. [`store`] and [`crm`] know the two APIs; [`retry`] is arithmetic alone.
+//! redirects. [`store`] and [`crm`] know the two APIs; [`auth`] keeps access tokens, [`grant`] makes and revokes
+//! the refresh tokens behind them; [`retry`] is arithmetic alone.
 
 pub mod auth;
 pub mod client;
 pub mod crm;
+pub mod grant;
 pub mod pace;
 pub mod retry;
 pub mod store;

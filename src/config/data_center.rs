@@ -31,16 +31,51 @@ impl DataCenter {
         format!("https://store.{}/api/v1/partner", self.zoho)
     }
 
+    /// The page where a Self Client is made.
+    pub fn console(&self) -> String {
+        format!("https://api-console.{}/", self.zoho)
+    }
+
     pub fn crm_api(&self) -> String {
         format!("https://www.{}", self.api)
     }
 }
 
-pub(super) fn find(name: &str) -> Option<&'static DataCenter> {
+pub fn find(name: &str) -> Option<&'static DataCenter> {
     DATA_CENTERS.iter().find(|center| center.name == name)
 }
 
-pub(super) fn unknown(name: &str) -> String {
+pub fn unknown(name: &str) -> String {
     let names: Vec<&str> = DATA_CENTERS.iter().map(|center| center.name).collect();
     format!("no data centre {name:?}; they are {}", names.join(", "))
+}
+
+/// The order in which the data centres are tried: the one that is configured, then the main ones.
+pub fn order(configured: Option<&str>) -> Vec<&'static DataCenter> {
+    let is_configured = |center: &&DataCenter| Some(center.name) == configured;
+    let first = DATA_CENTERS.iter().filter(is_configured);
+    first.chain(DATA_CENTERS.iter().filter(|center| !is_configured(center))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(configured: Option<&str>) -> Vec<&'static str> {
+        order(configured).into_iter().map(|center| center.name).collect()
+    }
+
+    #[test]
+    fn the_main_data_centres_are_tried_first_and_each_once() {
+        assert_eq!(names(None), ["com", "eu", "in", "com.au", "com.cn", "jp", "ca", "sa", "uk"]);
+        assert_eq!(names(Some("jp")), ["jp", "com", "eu", "in", "com.au", "com.cn", "ca", "sa", "uk"]);
+    }
+
+    #[test]
+    fn the_console_stands_beside_the_accounts_server() {
+        let console = |name| find(name).map(DataCenter::console);
+        assert_eq!(console("com").as_deref(), Some("https://api-console.zoho.com/"));
+        assert_eq!(console("ca").as_deref(), Some("https://api-console.zohocloud.ca/"));
+        assert_eq!(console("de"), None);
+    }
 }

@@ -5,16 +5,54 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::failure::{Code, Failure};
+use crate::config::Party;
+use crate::failure::Failure;
 
 /// What one connection needs to get an access token.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     pub client_secret: SecretString,
     pub refresh_token: SecretString,
+}
+
+/// A party's secrets, each wherever it is.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    pub client_secret: Secret,
+    pub refresh_token: Secret,
+}
+
+/// One secret: the environment beats the file.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    /// The environment variable that may hold it.
+    pub variable: String,
+    pub given: Option<SecretString>,
+    /// In `credentials.toml`.
+    pub stored: Option<SecretString>,
+}
+
+impl Secret {
+    fn found(variable: String, stored: Option<SecretString>) -> Self {
+        let given = std::env::var(&variable).ok().filter(|value| !value.is_empty()).map(SecretString::from);
+        Self { variable, given, stored: stored.filter(|value| !value.expose_secret().is_empty()) }
+    }
+
+    pub fn value(&self) -> Option<&SecretString> {
+        self.given.as_ref().or(self.stored.as_ref())
+    }
+
+    /// Where its value comes from: `environment`, `credentials.toml` or `missing`.
+    pub fn source(&self) -> &'static str {
+        match (&self.given, &self.stored) {
+            (Some(_), _) => "environment",
+            (None, Some(_)) => "credentials.toml",
+            (None, None) => "missing",
+        }
+    }
 }
 
 /// Looks secrets up by the configuration's table names.
@@ -47,8 +85,7 @@ impl SecretStore {
     /// # Errors
     /// `config` when one is missing or the file can be read by others.
     pub fn store(&self, store_id: &str) -> Result<Credentials> {
-        let table = self.read()?.stores.remove(store_id).unwrap_or_default();
-        self.complete(&format!("STOREMIRROR_STORES_{}", store_id.to_uppercase()), table, &format!("stores.{store_id}"))
+        self.complete(&Party::Store(store_id.to_owned()))
     }
 
     /// The credentials of the CRM.
@@ -56,21 +93,41 @@ impl SecretStore {
     /// # Errors
     /// As for [`Self::store`].
     pub fn crm(&self) -> Result<Credentials> {
-        self.complete("STOREMIRROR_CRM", self.read()?.crm, "crm")
+        self.complete(&Party::Crm)
     }
 
-    fn complete(&self, prefix: &str, table: Table, name: &str) -> Result<Credentials> {
-        let need = |key: &str, stored: Option<SecretString>| {
-            let variable = format!("{prefix}_{}", key.to_uppercase());
-            let given = std::env::var(&variable).ok().filter(|value| !value.is_empty()).map(SecretString::from);
-            given.or(stored).ok_or_else(|| {
-                Failure { code: Code::Config, ..Failure::config(format!("[{name}] has no {key}")) }
-                    .hint(format!("set {variable}, or write it under [{name}] in {} (mode 0600)", self.path.display()))
+    /// What there is of a party's secrets, and where; nothing need be there.
+    ///
+    /// # Errors
+    /// `config` when the file is no credentials file or can be read by others.
+    pub fn look_up(&self, party: &Party) -> Result<Secrets> {
+        let mut file = self.read()?;
+        let table = match party {
+            Party::Store(store_id) => file.stores.remove(store_id).unwrap_or_default(),
+            Party::Crm => file.crm,
+        };
+        Ok(Secrets {
+            client_secret: Secret::found(party.variable("client_secret"), table.client_secret),
+            refresh_token: Secret::found(party.variable("refresh_token"), table.refresh_token),
+        })
+    }
+
+    fn complete(&self, party: &Party) -> Result<Credentials> {
+        let secrets = self.look_up(party)?;
+        let need = |key: &str, secret: &Secret| {
+            secret.value().cloned().ok_or_else(|| {
+                Failure::config(format!("[{}] has no {key}", party.table())).hint(format!(
+                    "run `storemirror connect {}`, or set {}, or write it under [{}] in {} (mode 0600)",
+                    party.argument(),
+                    secret.variable,
+                    party.table(),
+                    self.path.display()
+                ))
             })
         };
         Ok(Credentials {
-            client_secret: need("client_secret", table.client_secret)?,
-            refresh_token: need("refresh_token", table.refresh_token)?,
+            client_secret: need("client_secret", &secrets.client_secret)?,
+            refresh_token: need("refresh_token", &secrets.refresh_token)?,
         })
     }
 

@@ -246,7 +246,7 @@ pub(super) fn quarantine(
         .prepare_cached(
             "insert into quarantine (store_id, kind, record_id, pointer, reason, body, first_seen_at, last_seen_at, body_sha256)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)
-             on conflict (store_id, kind, coalesce(record_id, ''), case when record_id is null then body_sha256 end) do update set
+             on conflict (store_id, kind, coalesce(record_id, ''), case when record_id is null then body_sha256 else '' end) do update set
                pointer = excluded.pointer, reason = excluded.reason, body = excluded.body,
                body_sha256 = excluded.body_sha256, last_seen_at = excluded.last_seen_at",
         )?

@@ -93,7 +93,7 @@ pub struct PageMark {
 /// The records of one saved page, short enough to keep for every page of a listing under way.
 #[derive(Serialize, Deserialize)]
 struct Tally {
-    /// Record ids, or `sha256:…` where there is none, with the first letter of their class.
+    /// Record ids, or `sha256:…` where there is none, with a letter for their class.
     records: Vec<(String, char)>,
 }
 
@@ -109,12 +109,13 @@ pub struct OpenListing {
     pub pages: Vec<(u32, i64, Vec<SavedRecord>)>,
 }
 
-const CLASSES: [(Class, char); 5] = [
+const CLASSES: [(Class, char); 6] = [
     (Class::New, 'n'),
     (Class::Changed, 'c'),
     (Class::Unchanged, 'u'),
     (Class::Returned, 'r'),
     (Class::Quarantined, 'q'),
+    (Class::QuarantinedKnown, 'k'),
 ];
 
 impl PageMark {
@@ -194,6 +195,19 @@ impl Db {
                 [store_id, kind.name(), now],
             )?;
             Ok(connection.last_insert_rowid())
+        })
+    }
+
+    /// A listing that is taken up again is under way: until it is finished, its row says `interrupted` once more, also
+    /// where the run before had the time to say that it failed.
+    pub fn reopen_run(&self, sync_run_id: i64) -> Result<()> {
+        self.write(|connection| {
+            connection.execute(
+                "update sync_runs set outcome = 'interrupted', finished_at = null, resumed = 1, error = null
+                 where sync_run_id = ?1",
+                [sync_run_id],
+            )?;
+            Ok(())
         })
     }
 

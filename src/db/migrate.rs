@@ -90,8 +90,11 @@ fn inspect(connection: &Connection, path: &Path) -> Result<Found> {
         Failure::config(format!("{} is not a storemirror database{detail}", path.display()))
             .hint("name another file with --db, or in [database] path of the configuration")
     };
+    // refinery makes its history before the transaction that fills it: a kill in between leaves that table alone
     let objects: i64 = connection
-        .query_row("select count(*) from sqlite_schema", [], |row| row.get(0))
+        .query_row("select count(*) from sqlite_schema where tbl_name <> 'refinery_schema_history'", [], |row| {
+            row.get(0)
+        })
         .map_err(|error| foreign(format!(": {error}")))?;
     let application: i64 = connection.query_row("pragma application_id", [], |row| row.get(0))?;
     if objects == 0 && application == 0 {

@@ -59,6 +59,8 @@ impl Db {
             create_private_folder(folder).map_err(Failure::config)?;
         }
         let lock = lock_writer(path)?;
+        create_private_file(path)
+            .map_err(|error| Failure::config(format!("cannot create {}: {error}", path.display())))?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         migrate::prepare(&mut connection, path)?;
         let db = Self::with(connection, path, Some(lock));
@@ -127,6 +129,16 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         .map_err(|error| Failure::config(format!("cannot open the database {}: {error}", path.display())))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
+}
+
+/// Makes an empty file that is its owner's alone before SQLite opens it, which would leave it to the umask. SQLite
+/// gives its write-ahead log the same mode.
+fn create_private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 /// The lock of rule 8: held by the file handle, so that it goes with the process however that ends.

@@ -87,7 +87,7 @@ impl NameCache {
         self.newest.clear();
     }
 
-    /// Writes the claim when nothing newer is known.
+    /// Writes the claim unless something newer is known.
     pub(super) fn learn(&mut self, connection: &Connection, claim: &Evidence) -> Result<()> {
         if self.newest.len() >= REMEMBERED {
             self.clear();
@@ -107,9 +107,8 @@ impl NameCache {
             self.newest.insert(key, known.unwrap_or_default());
             return Ok(());
         }
-        if known.as_ref() != Some(&claimed) {
-            store(connection, claim)?;
-        }
+        // the same evidence twice is a newer version of the very record: what it says now counts
+        store(connection, claim)?;
         self.newest.insert(key, claimed);
         Ok(())
     }

@@ -23,6 +23,14 @@ pub struct RebuildSummary {
 /// Derived tables without the four kinds' own.
 const SHARED: [&str; 4] = ["subscription_addons", "customers", "services", "plans"];
 
+/// When a quarantined record was last listed is known nowhere else: a listing that finds it unchanged makes no version.
+const FORGET_QUARANTINE: &str = "create temp table before_quarantine as select * from main.quarantine;
+    delete from main.quarantine where record_id is not null;";
+const RECALL_LAST_SEEN: &str = "update main.quarantine set last_seen_at = b.last_seen_at from before_quarantine b
+    where main.quarantine.record_id = b.record_id and main.quarantine.store_id = b.store_id
+      and main.quarantine.kind = b.kind and b.last_seen_at > main.quarantine.last_seen_at;
+    drop table before_quarantine;";
+
 impl Db {
     /// Derives everything again in one transaction.
     pub fn rebuild(&self) -> Result<RebuildSummary> {
@@ -35,11 +43,12 @@ impl Db {
                 ))?;
             }
             connection.execute("delete from findings", [])?;
-            connection.execute("delete from quarantine where record_id is not null", [])?;
+            connection.execute_batch(FORGET_QUARANTINE)?;
             let mut summary = RebuildSummary::default();
             for kind in Kind::ALL {
                 self.rebuild_kind(connection, kind.table(), &mut summary)?;
             }
+            connection.execute_batch(RECALL_LAST_SEEN)?;
             for table in tables {
                 let before =
                     count(connection, &format!("select * from before_{table} except select * from main.{table}"))?;

@@ -82,6 +82,41 @@ pub(super) fn mark_removed(
     Ok(())
 }
 
+/// A record that returns at the very instant of its removal was gone for no time, which in `payloads` looks like a
+/// replacement: the typed history keeps only the removals that lasted, as a rebuild would find them.
+pub(super) fn forget_empty_gap(
+    connection: &Connection,
+    table: &Table,
+    store_id: &str,
+    record_id: &str,
+    version: i64,
+    returned_at: &str,
+) -> Result<()> {
+    if let Some(versions) = &table.versions {
+        let sql = format!(
+            "update {0} set removed_day = (
+               select substr(max(p.seen_until), 1, 10) from payloads p
+               join payloads n on n.store_id = p.store_id and n.kind = p.kind and n.record_id = p.record_id
+                 and n.version = p.version + 1
+               where p.store_id = ?1 and p.kind = ?3 and p.record_id = ?4 and p.version >= {0}.version
+                 and p.seen_until < n.seen_from)
+             where store_id = ?1 and {1} = ?2 and version = (select max(version) from {0} where store_id = ?1 and {1} = ?2)
+               and exists (select 1 from payloads where store_id = ?1 and kind = ?3 and record_id = ?4 and version = ?5
+                           and seen_until = ?6)",
+            versions.table, table.key
+        );
+        connection.prepare_cached(&sql)?.execute(params![
+            store_id,
+            key_value(record_id),
+            table.view,
+            record_id,
+            version,
+            returned_at
+        ])?;
+    }
+    Ok(())
+}
+
 /// Carries a payload's end over to its typed version, if it has one.
 pub(super) fn close_version(
     connection: &Connection,

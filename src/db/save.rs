@@ -18,7 +18,10 @@ pub enum Class {
     Changed,
     Unchanged,
     Returned,
+    /// It cannot be normalized or identified, and was not current before.
     Quarantined,
+    /// It cannot be normalized (any more), and was current before.
+    QuarantinedKnown,
 }
 
 /// One record of a saved page.
@@ -113,7 +116,7 @@ impl Db {
             Some(known) if !known.removed && (known.same_bytes || known.content_sha256 == content_sha256(body)) => {
                 if quarantined.contains(&id) {
                     touch_quarantine(connection, table, store_id, &id, now)?;
-                    Class::Quarantined
+                    Class::QuarantinedKnown
                 } else {
                     Class::Unchanged
                 }
@@ -149,7 +152,11 @@ impl Db {
         let payload_id = connection.last_insert_rowid();
         let derived = Version { payload_id, store_id, record_id, version, seen_from: now, seen_until: None, body };
         let normalized = self.derive(connection, table, &derived)?;
-        Ok(if normalized { class } else { Class::Quarantined })
+        Ok(match class {
+            _ if normalized => class,
+            Class::Changed => Class::QuarantinedKnown,
+            _ => Class::Quarantined,
+        })
     }
 }
 
@@ -185,7 +192,7 @@ fn supersede(
         .query_row([known.payload_id], |row| row.get(0))?;
     discount_findings(connection, table, store_id, record_id, &old_body)?;
     if known.removed {
-        return Ok(());
+        return super::removal::forget_empty_gap(connection, table, store_id, record_id, known.version, now);
     }
     connection
         .prepare_cached("update payloads set seen_until = ?2 where payload_id = ?1")?

@@ -181,7 +181,7 @@ impl Seen {
 
     /// Records that were in the mirror, current, before this run began.
     pub fn known_before(&self) -> u64 {
-        let before = |entry: &&u8| matches!(**entry & CLASS_BITS, 1 | 2);
+        let before = |entry: &&u8| matches!(**entry & CLASS_BITS, 1 | 2 | 5);
         (self.numbers.values().filter(before).count() + self.texts.values().filter(before).count()) as u64
     }
 }
@@ -197,14 +197,18 @@ fn code(class: Class) -> u8 {
         Class::Unchanged => 2,
         Class::Returned => 3,
         Class::Quarantined => 4,
+        Class::QuarantinedKnown => 5,
     }
 }
 
 /// A record met twice in a run keeps what it was first, but for the last word on whether it can be read.
 fn merged(first: u8, second: u8) -> u8 {
     match (first, second) {
-        (_, 4) => 4,
-        (4 | 2, other) => other,
+        (1 | 2 | 5, 4 | 5) => 5,
+        (_, 4 | 5) => 4,
+        (2 | 5, other) => other,
+        // it was not current before, whatever it is now
+        (4, _) => 0,
         (kept, _) => kept,
     }
 }

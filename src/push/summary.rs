@@ -9,8 +9,9 @@ use crate::failure::{Code, Failure, worst};
 use crate::model::Kind;
 use crate::push::apply::Stop;
 use crate::push::plan::{Change, Counts};
+use crate::screen::{self, counted};
 
-/// Rejections and changes shown to a person; `crm_rejections` and `--json` have them all.
+/// Rejections shown to a person; `crm_rejections` and `--json` have them all.
 const SHOWN: usize = 20;
 /// Characters of a value shown to a person.
 const SHOWN_CHARACTERS: usize = 60;
@@ -142,11 +143,6 @@ impl Summary {
         };
     }
 
-    /// How many records of each kind are to be created or updated.
-    pub fn pending(&self) -> Vec<(Kind, u64)> {
-        self.kinds.iter().map(|kind| (kind.kind, kind.planned.create + kind.planned.update)).collect()
-    }
-
     /// The exit code of the contract.
     pub fn exit(&self) -> u8 {
         if self.dry_run {
@@ -221,7 +217,7 @@ impl Summary {
 
     /// The lines for a person.
     pub fn text(&self) -> String {
-        let mut lines = self.table();
+        let mut lines = vec![self.table()];
         lines.push(self.credits_line());
         lines.extend(self.notes());
         if self.dry_run {
@@ -232,7 +228,7 @@ impl Summary {
     }
 
     /// One line per kind, without the columns in which every kind has nothing.
-    fn table(&self) -> Vec<String> {
+    fn table(&self) -> String {
         type Count = fn(&KindSummary) -> u64;
         let done: [(&str, Count, bool); 8] = [
             ("created", |kind| kind.created, true),
@@ -254,30 +250,22 @@ impl Summary {
         let columns: &[(&str, Count, bool)] = if self.dry_run { &planned } else { &done };
         let columns: Vec<&(&str, Count, bool)> =
             columns.iter().filter(|(_, count, always)| *always || self.sum(count) > 0).collect();
-        let row = |first: &str, cells: Vec<String>| {
-            let cells: Vec<String> = columns
-                .iter()
-                .zip(cells)
-                .map(|((title, ..), cell)| format!("  {cell:>width$}", width = title.len().max(7)))
-                .collect();
-            format!("{first:<13}{}", cells.concat())
-        };
-        let title = row("", columns.iter().map(|(title, ..)| (*title).to_owned()).collect());
-        let kinds = self
-            .kinds
-            .iter()
-            .map(|kind| row(kind.kind.name(), columns.iter().map(|(_, count, _)| thousands(count(kind))).collect()));
-        std::iter::once(title).chain(kinds).collect()
+        let header: Vec<&str> = std::iter::once("kind").chain(columns.iter().map(|(title, ..)| *title)).collect();
+        let rows = self.kinds.iter().map(|kind| {
+            let counts = columns.iter().map(|(_, count, _)| count(kind).to_string());
+            std::iter::once(kind.kind.name().to_owned()).chain(counts).collect()
+        });
+        screen::table(&header, rows, 1)
     }
 
     fn credits_line(&self) -> String {
-        let budget = self.budget.map_or_else(String::new, |budget| format!(" of {}", thousands(budget)));
+        let budget = self.budget.map_or_else(String::new, |budget| format!(" of {budget}"));
         if self.dry_run {
             return format!(
                 "nothing sent to {}; it would cost {} ({}{budget} used in the last 24 hours)",
                 self.host,
-                count(self.credits_planned, "API credit"),
-                thousands(self.credits_24h),
+                counted(self.credits_planned, "API credit", "API credits"),
+                self.credits_24h,
             );
         }
         if self.requests == 0 {
@@ -285,16 +273,16 @@ impl Summary {
         }
         format!(
             "{} to {} for {} ({}{budget} used in the last 24 hours)",
-            count(self.requests, "request"),
+            counted(self.requests, "request", "requests"),
             self.host,
-            count(self.credits_used, "API credit"),
-            thousands(self.credits_24h),
+            counted(self.credits_used, "API credit", "API credits"),
+            self.credits_24h,
         )
     }
 
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let left = count(self.sum(|kind| kind.left), "record");
+        let left = counted(self.sum(|kind| kind.left), "record", "records");
         match (self.stopped, &self.error) {
             (Some("credits"), _) => notes.push(format!("stopped: the credit budget is spent; {left} left for later")),
             (Some("day_limit"), None) => {
@@ -313,13 +301,16 @@ impl Summary {
         }
         let without = self.sum(|kind| kind.without_payload);
         if without > 0 {
-            notes.push(format!("{} sent without a payload too long for its field", count(without, "record")));
+            notes.push(format!(
+                "{} sent without a payload too long for its field",
+                counted(without, "record", "records")
+            ));
         }
         let held = self.sum(|kind| kind.planned.held);
         if held > 0 {
             notes.push(format!(
                 "{} refused before and not due again: see crm_rejections, or use --retry-rejected",
-                count(held, "record")
+                counted(held, "record", "records")
             ));
         }
         notes
@@ -334,12 +325,16 @@ impl Summary {
                 let field = rejected.field.as_ref().map_or_else(String::new, |field| format!(" {field}"));
                 format!(
                     "refused: {} {}:{}: {}{field}: {}",
-                    rejected.kind, rejected.store_id, rejected.record_id, rejected.code, rejected.message
+                    rejected.kind,
+                    rejected.store_id,
+                    rejected.record_id,
+                    rejected.code,
+                    screen::plain(&rejected.message)
                 )
             })
             .collect();
         if self.rejections.len() > SHOWN {
-            lines.push(format!("… and {} more, see crm_rejections", thousands((self.rejections.len() - SHOWN) as u64)));
+            lines.push(format!("… and {} more, see crm_rejections", self.rejections.len() - SHOWN));
         }
         lines
     }
@@ -347,7 +342,7 @@ impl Summary {
     fn change_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut shown = 0;
-        for (kind, change) in self.changes().take(SHOWN) {
+        for (kind, change) in self.changes() {
             lines.push(format!("{} {kind} {} ({})", change.operation, change.record_id, change.name));
             lines.extend(
                 change.fields.iter().map(|(field, from, to)| format!("  {field}: {} → {}", short(from), short(to))),
@@ -356,7 +351,7 @@ impl Summary {
         }
         let more = self.sum(|kind| kind.planned.create + kind.planned.update) - shown;
         if more > 0 {
-            lines.push(format!("… and {}; --json shows them all", count(more, "more change")));
+            lines.push(format!("… and {}; --json shows them all", counted(more, "more change", "more changes")));
         }
         lines
     }
@@ -372,12 +367,12 @@ impl Brake {
     fn lines(&self, dry_run: bool) -> Vec<String> {
         let verb = if dry_run { "a push would stop" } else { "stopped before sending" };
         let fields: Vec<String> =
-            self.fields.iter().map(|(field, records)| format!("{field} ({})", thousands(*records))).collect();
+            self.fields.iter().map(|(field, records)| format!("{field} ({})", *records)).collect();
         vec![
             format!(
                 "{verb}: {} of {} would be updated; --allow-mass-change sends them",
-                thousands(self.updates),
-                count(self.linked, "linked record")
+                self.updates,
+                counted(self.linked, "linked record", "linked records")
             ),
             format!("  fields that differ: {}", fields.join(", ")),
         ]
@@ -406,27 +401,11 @@ fn short(text: &str) -> String {
         Ok(Ok(text)) => text,
         _ => text.to_owned(),
     };
-    let plain: String = plain.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let plain = screen::plain(&plain);
     match plain.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{}…", &plain[..end]),
         None => plain,
     }
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn count(number: u64, thing: &str) -> String {
-    format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -481,10 +460,10 @@ mod tests {
             Summary { requests: 1, credits_used: 1, credits_24h: 12, budget: Some(5000), ..with(vec![one, two]) };
         assert_eq!(
             summary.text(),
-            "               created  updated  unchanged\n\
-             subscriptions        1        0      1,501\n\
+            "kind           created  updated  unchanged\n\
+             subscriptions        1        0       1501\n\
              transactions         0        0          0\n\
-             1 request to www.zohoapis.com for 1 API credit (12 of 5,000 used in the last 24 hours)\n\
+             1 request to www.zohoapis.com for 1 API credit (12 of 5000 used in the last 24 hours)\n\
              1 record sent without a payload too long for its field"
         );
     }

@@ -51,14 +51,6 @@ impl Running {
     pub fn with<R>(&self, act: impl FnOnce(&mut World) -> R) -> R {
         act(&mut lock(&self.world))
     }
-
-    /// Serves until the process ends.
-    pub fn wait(mut self) {
-        if let Some(thread) = self.thread.take() {
-            // a thread that panicked serves no longer; there is nothing to wait for then
-            let _ = thread.join();
-        }
-    }
 }
 
 impl Drop for Running {

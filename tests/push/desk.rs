@@ -23,7 +23,7 @@ pub(super) struct Desk {
     pub(super) db: Db,
     pub(super) crm: CrmConfig,
     pub(super) stores: Vec<String>,
-    now: Cell<DateTime<Utc>>,
+    pub(super) now: Cell<DateTime<Utc>>,
     pub(super) said: Rc<RefCell<Vec<String>>>,
 }
 
@@ -78,6 +78,7 @@ impl Desk {
             requests_per_minute: None,
             throttle_wait_seconds: self.crm.throttle_wait_seconds,
             timeout_seconds: self.crm.timeout_seconds,
+            verbose: false,
             state: &self.folder.path().join("state"),
         };
         CrmApi::new(Client::new(connection, Rc::new(|_: &str| {})).unwrap())
