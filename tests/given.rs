@@ -99,7 +99,10 @@ impl Given {
         let versions = format!("{kind}_versions");
         let newest = format!("{kind}_id = {id} and until_day = '9999-12-31'");
         let mut row = self.row(&versions, &newest);
-        self.sql(&format!("update {versions} set until_day = '{day}', seen_until = '{day}T01:00:00Z' where {newest}"));
+        self.sql(&format!(
+            "update {versions} set until_day = '{day}', seen_until = coalesce(seen_until, '{day}T01:00:00Z')
+             where {newest}"
+        ));
         let version = row["version"].as_i64().expect("a version") + 1;
         merge(
             &mut row,
