@@ -18,8 +18,24 @@ macro_rules! bundled {
 }
 
 /// Every file of `queries/`, by name.
-pub const BUNDLED: &[(&str, &str)] =
-    bundled!("commissions_by_month", "commissions_by_state", "commissions_missing", "freshness", "renewals_due",);
+pub const BUNDLED: &[(&str, &str)] = bundled!(
+    "commission_ageing",
+    "commission_forecast",
+    "commission_mismatches",
+    "commission_rates",
+    "commission_reversals",
+    "commission_state_changes",
+    "commissions_by_customer",
+    "commissions_by_month",
+    "commissions_by_service",
+    "commissions_by_state",
+    "commissions_missing",
+    "crm_rejections",
+    "data_quality",
+    "freshness",
+    "payouts",
+    "renewals_due",
+);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
