@@ -8,7 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value, json};
 use storemirror::db::Db;
 use storemirror::model::instant::parse_instant;
-use storemirror::report::{Catalog, Moment, Request, assignment, write_csv};
+use storemirror::report::{Catalog, Moment, Reader, Request, assignment, write_csv};
 use tempfile::TempDir;
 
 pub const NOW: &str = "2026-03-01T06:00:00Z";
@@ -138,7 +138,7 @@ impl Given {
         let moment = Moment::new(Some(as_of), parse_instant(NOW).expect("an instant")).expect("a day");
         let request = Request::new(report, &parameters, moment).expect("good parameters");
         let mut csv = Vec::new();
-        write_csv(&request.run(&self.db()).expect("a table"), &mut csv).expect("CSV");
+        write_csv(&request.run(&self.db()).expect("a table"), Reader::Program, &mut csv).expect("CSV");
         chosen(&csv, columns)
     }
 
