@@ -103,10 +103,20 @@ select
 from commission_records r
 left join subscription_records s on s.store_id = r.store_id and s.subscription_id = r.subscription_id;
 
--- What a frozen month adds up to, per store, paying entity and currency.
+-- What a month adds up to, per store, paying entity and currency: as it was frozen, and as it is known now.
 create view statement_totals as
+with months as (
+  select
+    1 as is_frozen, month, store_id, entity, payout_currency, type, net_payout_micros, balance_payout_micros,
+    net_usd_micros
+  from statement_rows
+  union all
+  select
+    0, month, store_id, entity, payout_currency, type, net_payout_micros, balance_payout_micros, net_usd_micros
+  from statement_rows_now
+)
 select
-  month, store_id, entity, payout_currency,
+  month, is_frozen, store_id, entity, payout_currency,
   count(*) as records,
   coalesce(sum(net_payout_micros) filter (where type is not 'commission_reversal'), 0) as earned_micros,
   coalesce(sum(net_payout_micros) filter (where type = 'commission_reversal'), 0) as reversed_micros,
@@ -114,8 +124,8 @@ select
   sum(balance_payout_micros) as balance_payout_micros,
   sum(net_usd_micros) as net_usd_micros,
   count(*) - count(net_usd_micros) as records_without_usd
-from statement_rows
-group by month, store_id, entity, payout_currency;
+from months
+group by month, is_frozen, store_id, entity, payout_currency;
 
 -- Proportions as in V8.
 insert into sqlite_stat1 (tbl, idx, stat) values

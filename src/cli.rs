@@ -62,6 +62,10 @@ pub enum Command {
     Report(Report),
     /// Write every report as CSV, with a manifest
     Export(Export),
+    /// Freeze a month's commissions as they are known now, or show what changed since
+    ///
+    /// Prints the frozen month as CSV, always the same from then on
+    Statement(Statement),
     /// Show what is mirrored, how complete it is, and what waits for the CRM
     Status {
         /// Exit with 3 when a kind has had no complete listing within so many hours
@@ -239,6 +243,22 @@ pub struct Report {
 }
 
 #[derive(Debug, Args)]
+pub struct Statement {
+    /// The month of the commissions' days, such as 2026-02
+    #[arg(value_name = "MONTH")]
+    pub month: String,
+    /// Show row by row what changed since the month was frozen
+    #[arg(long, conflicts_with = "partial")]
+    pub adjustments: bool,
+    /// Show the month as far as it is known, also before it is over, without freezing it
+    #[arg(long)]
+    pub partial: bool,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct Export {
     /// The folder to write to
     #[arg(value_name = "DIR")]
@@ -275,6 +295,7 @@ impl Command {
             Self::Sync => "sync",
             Self::Report(_) => "report",
             Self::Export(_) => "export",
+            Self::Statement(_) => "statement",
             Self::Status { .. } => "status",
             Self::Verify { .. } => "verify",
             Self::Rebuild => "rebuild",

@@ -189,6 +189,7 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
         Command::Report(arguments) => report(session, &arguments, out),
         Command::Export(arguments) => export(session, arguments, out),
+        Command::Statement(arguments) => statement(session, &arguments, out),
         Command::Push(arguments) => push(session, &arguments, out).await,
         Command::Sync => sync(session, out).await,
         Command::Demo { folder } => demo::run(session, &folder, out).await,
@@ -384,6 +385,33 @@ fn report(session: &Session, arguments: &cli::Report, out: &mut dyn Write) -> Re
     let db = Db::open_reader(&session.config.paths.database)?;
     stop_at_ctrl_c(&db);
     write_to(arguments.output.as_deref(), out, |out| render(session, &db, &request, format, arguments.excel, out))?;
+    Ok(0)
+}
+
+/// Prints a frozen month, freezing it first where it is not; only that needs the writer's lock.
+fn statement(session: &Session, arguments: &cli::Statement, out: &mut dyn Write) -> Result<u8> {
+    let month = report::Month::new(&arguments.month, session.now())?;
+    let path = &session.config.paths.database;
+    let db = Db::open_reader(path)?;
+    let file = arguments.output.as_deref();
+    let frozen = report::Statement::frozen(&db, &month)?;
+    if arguments.adjustments {
+        let adjustments = report::Adjustments::read(&db, &month, frozen)?;
+        write_to(file, out, |out| adjustments.write(session.json, out))?;
+        adjustments.summary().iter().for_each(|line| (session.talk)(line));
+        return Ok(0);
+    }
+    let statement = match frozen {
+        Some(frozen) => frozen,
+        None if arguments.partial => report::Statement::preview(&db, &month)?,
+        None => {
+            month.must_be_over()?;
+            drop(db);
+            report::Statement::freeze(&Db::open(path)?, &month, session.now())?
+        }
+    };
+    write_to(file, out, |out| statement.write(session.json, out))?;
+    statement.summary().iter().for_each(|line| (session.talk)(line));
     Ok(0)
 }
 

@@ -7,6 +7,7 @@ mod freshness;
 mod header;
 mod parameters;
 mod render;
+mod statement;
 mod table;
 
 use std::io::{BufWriter, Write};
@@ -29,6 +30,7 @@ pub use render::{
     Reader, Screen, catalog_json, catalog_text, describe, describe_json, write_csv, write_html, write_json,
     write_markdown, write_table,
 };
+pub use statement::{Adjustments, Month, Statement};
 pub use table::{Column, ColumnKind, Table};
 
 /// What a report is asked for: the day it speaks of, and the instant it is asked.

@@ -25,4 +25,5 @@ mod report_formats; // how an answer looks, where it is written, how it is stopp
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
 mod report_ties; // reports add up to each other and to the views
+mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself

@@ -94,7 +94,7 @@ pub(in crate::report) fn write_row(columns: &[Column], values: &[Value], out: &m
 }
 
 /// A table's rows as an array of objects.
-struct Rows<'a>(&'a Table);
+pub(in crate::report) struct Rows<'a>(pub(in crate::report) &'a Table);
 
 impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -121,9 +121,10 @@ impl Serialize for Row<'_> {
     }
 }
 
-struct Cell<'a> {
-    kind: ColumnKind,
-    value: &'a Value,
+/// One value, as its column is written.
+pub(in crate::report) struct Cell<'a> {
+    pub(in crate::report) kind: ColumnKind,
+    pub(in crate::report) value: &'a Value,
 }
 
 impl Serialize for Cell<'_> {
