@@ -27,18 +27,11 @@ counts as (
      where p.store_id = c.store_id and p.kind = c.kind and p.seen_until is null) as listed
   from coverage c
 ),
--- rows without an id have no payload: they are current when the newest listing brought them again
+-- how many of each kind are listed now and could not be read
 quarantined as (
-  select q.store_id, q.kind, count(*) as records
-  from quarantine q
-  join coverage c on c.store_id = q.store_id and c.kind = q.kind
-  where case
-      when q.record_id is null then q.last_seen_at >= c.last_listing_at
-      else exists (
-        select 1 from payloads p
-        where p.store_id = q.store_id and p.kind = q.kind and p.record_id = q.record_id and p.seen_until is null)
-    end
-  group by q.store_id, q.kind
+  select store_id, kind, count(*) as records
+  from quarantined_records
+  group by store_id, kind
 )
 select
   c.store_id, c.kind, c.state,

@@ -61,14 +61,11 @@ pub enum Command {
     /// Run a report, or list the reports
     Report(Report),
     /// Write every report as CSV, with a manifest
-    Export {
-        /// The folder to write to
-        #[arg(value_name = "DIR")]
-        folder: PathBuf,
-        /// The day the reports speak of (default: the UTC day of now)
-        #[arg(long, value_name = "DAY")]
-        as_of: Option<String>,
-    },
+    Export(Export),
+    /// Freeze a month's commissions as they are known now, or show what changed since
+    ///
+    /// Prints the frozen month as CSV, always the same from then on
+    Statement(Statement),
     /// Show what is mirrored, how complete it is, and what waits for the CRM
     Status {
         /// Exit with 3 when a kind has had no complete listing within so many hours
@@ -231,10 +228,10 @@ pub struct Report {
     /// The day it speaks of (default: the UTC day of now)
     #[arg(long, value_name = "DAY")]
     pub as_of: Option<String>,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-    /// For spreadsheets: byte order mark, CRLF, formulas defused (csv only)
+    /// How to print it (default: table)
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// For spreadsheets: CSV with byte order mark and CRLF, formulas defused
     #[arg(long)]
     pub excel: bool,
     /// Write to this file instead of stdout
@@ -246,6 +243,38 @@ pub struct Report {
     /// Print what the report answers and its parameters instead of running it
     #[arg(long)]
     pub describe: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Statement {
+    /// The month of the commissions' days, such as 2026-02
+    #[arg(value_name = "MONTH")]
+    pub month: String,
+    /// Show row by row what changed since the month was frozen
+    #[arg(long, conflicts_with = "partial")]
+    pub adjustments: bool,
+    /// Show the month as far as it is known, also before it is over, without freezing it
+    #[arg(long)]
+    pub partial: bool,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The folder to write to
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Only these reports
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub only: Vec<String>,
+    /// A parameter, for every report that has it
+    #[arg(long = "param", value_name = "K=V", num_args = 1..)]
+    pub parameters: Vec<String>,
+    /// The day the reports speak of (default: the UTC day of now)
+    #[arg(long, value_name = "DAY")]
+    pub as_of: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -268,7 +297,8 @@ impl Command {
             Self::Push(_) => "push",
             Self::Sync => "sync",
             Self::Report(_) => "report",
-            Self::Export { .. } => "export",
+            Self::Export(_) => "export",
+            Self::Statement(_) => "statement",
             Self::Status { .. } => "status",
             Self::Verify { .. } => "verify",
             Self::Rebuild => "rebuild",

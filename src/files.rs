@@ -1,7 +1,9 @@
 //! Files and folders as this program makes them: private to their owner, and replaced in one step.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 /// Creates a folder that only its owner can enter: the mirror holds customers' addresses and a firm's revenue.
 pub fn create_private_folder(folder: &Path) -> Result<(), String> {
@@ -17,6 +19,14 @@ pub fn create_private_folder(folder: &Path) -> Result<(), String> {
 
 /// Replaces a file in one step: whoever reads it sees the old bytes or the new ones, never half of either.
 pub fn write_atomically(path: &Path, bytes: &[u8], private: bool) -> std::io::Result<()> {
+    let mut file = temporary_beside(path, private)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn temporary_beside(path: &Path, private: bool) -> std::io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -24,10 +34,25 @@ pub fn write_atomically(path: &Path, bytes: &[u8], private: bool) -> std::io::Re
         // tempfile's own default is 0600; a report is as open as the user's umask makes any file
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    builder.tempfile_in(folder)
+}
+
+/// Writes what `write` writes to a file, which is replaced in one step when all of it is there. A pipe or a device is
+/// written to as it is, and a symbolic link keeps pointing to what is replaced.
+pub fn replace_with<E: From<std::io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
+    if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+        return write(&mut file);
+    }
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut file = BufWriter::new(temporary_beside(&path, false)?);
+    write(&mut file)?;
+    let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.persist(&path).map_err(std::io::Error::from)?;
     Ok(())
 }
 

@@ -31,8 +31,9 @@ pub mod sim;
 pub mod status;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
@@ -47,6 +48,9 @@ use crate::model::Kind;
 use crate::model::instant::parse_instant;
 use crate::progress::Progress;
 use crate::report::{Catalog, Moment};
+
+/// How often Ctrl-C is passed on to the database while a command ends: a report may be between two queries.
+const STOP_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// What every command has at hand.
 struct Session {
@@ -187,7 +191,8 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Explain { kind, id } => explain(session, &kind, &id, out),
         Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
         Command::Report(arguments) => report(session, &arguments, out),
-        Command::Export { folder, as_of } => export(session, folder, as_of.as_deref(), out),
+        Command::Export(arguments) => export(session, arguments, out),
+        Command::Statement(arguments) => statement(session, &arguments, out),
         Command::Push(arguments) => push(session, &arguments, out).await,
         Command::Sync => sync(session, out).await,
         Command::Demo { folder } => demo::run(session, &folder, out).await,
@@ -358,7 +363,7 @@ fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {
 
 fn report(session: &Session, arguments: &cli::Report, out: &mut dyn Write) -> Result<u8> {
     let catalog = Catalog::load(Some(&session.config.paths.queries))?;
-    let format = if session.json { Format::Json } else { arguments.format };
+    let format = report_format(session, arguments)?;
     let Some(name) = &arguments.name else {
         let json = report::catalog_json(&catalog);
         return match format {
@@ -370,41 +375,130 @@ fn report(session: &Session, arguments: &cli::Report, out: &mut dyn Write) -> Re
     let report = catalog.find(name)?;
     if arguments.sql || arguments.describe {
         let text = if arguments.sql { report.sql.to_string() } else { report::describe(report) };
-        let key = if arguments.sql { "sql" } else { "description" };
-        session.answer(out, &serde_json::json!({ "report": report.name, key: text.trim_end() }), || {
-            text.trim_end().to_owned()
-        })?;
+        let json = if arguments.sql {
+            serde_json::json!({ "report": report.name, "sql": text.trim_end() })
+        } else {
+            report::describe_json(report)
+        };
+        session.answer(out, &json, || text.trim_end().to_owned())?;
         return Ok(0);
     }
     let moment = Moment::new(arguments.as_of.as_deref(), session.now())?;
     let given = arguments.parameters.iter().map(|text| report::assignment(text)).collect::<Result<Vec<_>>>()?;
     let request = report::Request::new(report, &given, moment)?;
     let db = Db::open_reader(&session.config.paths.database)?;
-    match &arguments.output {
-        None => render(session, &db, &request, format, out)?,
-        Some(path) => {
-            let mut bytes = Vec::new();
-            render(session, &db, &request, format, &mut bytes)?;
-            files::write_atomically(path, &bytes, false).map_err(|error| {
-                Failure::config(format!("cannot write {}: {error}", path.display()))
-                    .hint("name a file in a folder that exists")
-            })?;
-        }
-    }
+    stop_at_ctrl_c(&db);
+    write_to(arguments.output.as_deref(), out, |out| render(session, &db, &request, format, arguments.excel, out))?;
     Ok(0)
 }
 
-fn render(session: &Session, db: &Db, request: &report::Request, format: Format, out: &mut dyn Write) -> Result<()> {
+/// Prints a frozen month, freezing it first where it is not; only that needs the writer's lock.
+fn statement(session: &Session, arguments: &cli::Statement, out: &mut dyn Write) -> Result<u8> {
+    let month = report::Month::new(&arguments.month, session.now())?;
+    let path = &session.config.paths.database;
+    let db = Db::open_reader(path)?;
+    let file = arguments.output.as_deref();
+    let frozen = report::Statement::frozen(&db, &month)?;
+    if arguments.adjustments {
+        let adjustments = report::Adjustments::read(&db, &month, frozen)?;
+        write_to(file, out, |out| adjustments.write(session.json, out))?;
+        adjustments.summary().iter().for_each(|line| (session.talk)(line));
+        return Ok(0);
+    }
+    let statement = match frozen {
+        Some(frozen) => frozen,
+        None if arguments.partial => report::Statement::preview(&db, &month)?,
+        None => {
+            month.must_be_over()?;
+            drop(db);
+            report::Statement::freeze(&Db::open(path)?, &month, session.now())?
+        }
+    };
+    write_to(file, out, |out| statement.write(session.json, out))?;
+    statement.summary().iter().for_each(|line| (session.talk)(line));
+    Ok(0)
+}
+
+/// A CSV for a spreadsheet needs no `--format csv` beside its `--excel`.
+fn report_format(session: &Session, arguments: &cli::Report) -> Result<Format> {
+    let format = match arguments.format {
+        _ if session.json => Format::Json,
+        None if arguments.excel => Format::Csv,
+        format => format.unwrap_or(Format::Table),
+    };
+    if arguments.excel && format != Format::Csv {
+        return Err(Failure::config("--excel is for CSV alone").hint("leave it out, or take --format csv").into());
+    }
+    Ok(format)
+}
+
+/// Has `write` write to a file, which is replaced in one step at its end, or else to `out`.
+fn write_to(file: Option<&Path>, out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let Some(path) = file else { return write(out) };
+    files::replace_with(path, write).map_err(|error| match error.downcast::<std::io::Error>() {
+        Ok(error) => Failure::config(format!("cannot write {}: {error}", path.display()))
+            .hint("name a file in a folder that exists")
+            .into(),
+        Err(other) => other,
+    })
+}
+
+/// From here on Ctrl-C stops what the database is asked: a report is one long call that leaves no room for anything
+/// else on this thread. Whatever is asked after that is stopped too, so that no query slips through.
+fn stop_at_ctrl_c(db: &Db) {
+    let interrupt = db.interrupter();
+    let (listening, listens) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let pressed = async {
+            let mut pressed = std::pin::pin!(tokio::signal::ctrl_c());
+            // it listens from its first poll on
+            tokio::select! {
+                biased;
+                result = &mut pressed => return result,
+                () = std::future::ready(()) => {}
+            }
+            // nobody waits any more: then nobody needs to know
+            let _ = listening.send(());
+            pressed.await
+        };
+        // without a runtime Ctrl-C ends the process as it ends any other
+        if runtime.is_ok_and(|runtime| runtime.block_on(pressed).is_ok()) {
+            loop {
+                interrupt();
+                std::thread::sleep(STOP_AGAIN_AFTER);
+            }
+        }
+    });
+    // an error says that the thread is gone already
+    let _ = listens.recv();
+}
+
+fn render(
+    session: &Session,
+    db: &Db,
+    request: &report::Request,
+    format: Format,
+    excel: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
     let freshness = report::Freshness::read(db, request.moment)?;
     match format {
         Format::Table => report::write_table(&request.run(db)?, &freshness, terminal(), out),
         Format::Json => report::write_json(request, &request.run(db)?, &freshness, out),
         Format::Csv => {
-            request.stream_csv(db, out)?;
+            let reader = if excel { report::Reader::Spreadsheet } else { report::Reader::Program };
+            request.stream_csv(db, reader, out)?;
             (session.talk)(&freshness.line());
             Ok(())
         }
-        Format::Ndjson | Format::Markdown | Format::Html => anyhow::bail!("not there yet"),
+        Format::Ndjson => {
+            request.stream_ndjson(db, out)?;
+            (session.talk)(&freshness.line());
+            Ok(())
+        }
+        Format::Markdown => report::write_markdown(&request.run(db)?, &freshness, out),
+        Format::Html => report::write_html(request, &request.run(db)?, &freshness, out),
     }
 }
 
@@ -420,11 +514,13 @@ fn terminal() -> report::Screen {
     }
 }
 
-fn export(session: &Session, folder: PathBuf, as_of: Option<&str>, out: &mut dyn Write) -> Result<u8> {
+fn export(session: &Session, arguments: cli::Export, out: &mut dyn Write) -> Result<u8> {
     let catalog = Catalog::load(Some(&session.config.paths.queries))?;
-    let moment = Moment::new(as_of, session.now())?;
+    let moment = Moment::new(arguments.as_of.as_deref(), session.now())?;
+    let parameters = arguments.parameters.iter().map(|text| report::assignment(text)).collect::<Result<_>>()?;
     let db = Db::open_reader(&session.config.paths.database)?;
-    let options = report::ExportOptions { folder, only: Vec::new(), parameters: Vec::new(), moment };
+    let options = report::ExportOptions { folder: arguments.folder, only: arguments.only, parameters, moment };
+    stop_at_ctrl_c(&db);
     let manifest = report::export(&db, &catalog, &options)?;
     session.answer(out, &serde_json::to_value(&manifest)?, || {
         let reports = screen::counted(manifest.reports.len() as u64, "report", "reports");

@@ -7,9 +7,10 @@ mod freshness;
 mod header;
 mod parameters;
 mod render;
+mod statement;
 mod table;
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -24,8 +25,12 @@ pub use catalog::{BUNDLED, Catalog, Report, Source};
 pub use export::{ExportOptions, ExportedReport, Manifest, export};
 pub use freshness::{Freshness, Listing};
 pub use parameters::{Parameter, ParameterType, assignment};
-use render::CsvWriter;
-pub use render::{Screen, catalog_json, catalog_text, describe, write_csv, write_json, write_table};
+use render::{CsvWriter, write_row};
+pub use render::{
+    Reader, Screen, catalog_json, catalog_text, describe, describe_json, write_csv, write_html, write_json,
+    write_markdown, write_table,
+};
+pub use statement::{Adjustments, Month, Statement};
 pub use table::{Column, ColumnKind, Table};
 
 /// What a report is asked for: the day it speaks of, and the instant it is asked.
@@ -88,12 +93,28 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// As [`Request::run`], and what `out` returns.
-    pub fn stream_csv(&self, db: &Db, out: &mut dyn Write) -> Result<()> {
+    pub fn stream_csv(&self, db: &Db, reader: Reader, out: &mut dyn Write) -> Result<()> {
         let mut query = self.prepare(db)?;
         let columns = self.columns(&query);
-        let mut writer = CsvWriter::new(out, &columns)?;
+        let mut writer = CsvWriter::new(out, &columns, reader)?;
         self.each(&mut query, |row| writer.row(&row))?;
         writer.finish()
+    }
+
+    /// Runs the report and writes its rows while they come, each as a JSON object on a line of its own.
+    ///
+    /// # Errors
+    /// As [`Request::run`], and what `out` returns.
+    pub fn stream_ndjson(&self, db: &Db, out: &mut dyn Write) -> Result<()> {
+        let mut query = self.prepare(db)?;
+        let columns = self.columns(&query);
+        // the writer behind may flush at every line end
+        let mut out = BufWriter::new(out);
+        self.each(&mut query, |row| {
+            write_row(&columns, &row, &mut out)?;
+            Ok(out.write_all(b"\n")?)
+        })?;
+        Ok(out.flush()?)
     }
 
     fn prepare<'db>(&self, db: &'db Db) -> Result<Query<'db>> {

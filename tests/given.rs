@@ -8,7 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value, json};
 use storemirror::db::Db;
 use storemirror::model::instant::parse_instant;
-use storemirror::report::{Catalog, Moment, Request, assignment, write_csv};
+use storemirror::report::{Catalog, Moment, Reader, Request, assignment, write_csv};
 use tempfile::TempDir;
 
 pub const NOW: &str = "2026-03-01T06:00:00Z";
@@ -99,7 +99,10 @@ impl Given {
         let versions = format!("{kind}_versions");
         let newest = format!("{kind}_id = {id} and until_day = '9999-12-31'");
         let mut row = self.row(&versions, &newest);
-        self.sql(&format!("update {versions} set until_day = '{day}', seen_until = '{day}T01:00:00Z' where {newest}"));
+        self.sql(&format!(
+            "update {versions} set until_day = '{day}', seen_until = coalesce(seen_until, '{day}T01:00:00Z')
+             where {newest}"
+        ));
         let version = row["version"].as_i64().expect("a version") + 1;
         merge(
             &mut row,
@@ -135,7 +138,7 @@ impl Given {
         let moment = Moment::new(Some(as_of), parse_instant(NOW).expect("an instant")).expect("a day");
         let request = Request::new(report, &parameters, moment).expect("good parameters");
         let mut csv = Vec::new();
-        write_csv(&request.run(&self.db()).expect("a table"), &mut csv).expect("CSV");
+        write_csv(&request.run(&self.db()).expect("a table"), Reader::Program, &mut csv).expect("CSV");
         chosen(&csv, columns)
     }
 

@@ -21,8 +21,10 @@ mod migrations; // the schema against the declaration, old, new and foreign file
 mod push; // plan and apply against the simulated CRM
 mod rebuild; // derived rows made again are the rows ingest made
 mod report_files; // every file of queries/: listed, described, runs in the plain shell
+mod report_formats; // how an answer looks, where it is written, how it is stopped
 mod report_history; // reports over a partner's months: movements, losses and revenue tie
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
 mod report_ties; // reports add up to each other and to the views
+mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use storemirror::failure::{Code, Failure};
 use storemirror::model::instant::parse_instant;
 use storemirror::report::{
-    Catalog, ExportOptions, Freshness, Moment, Request, Screen, Source, assignment, catalog_json, describe, export,
-    write_json, write_table,
+    Catalog, ExportOptions, Freshness, Moment, Reader, Request, Screen, Source, assignment, catalog_json, describe,
+    export, write_json, write_table,
 };
 use tempfile::TempDir;
 
@@ -37,7 +37,7 @@ fn run_own(given: &Given, folder: &Path, name: &str) -> anyhow::Result<String> {
     let catalog = Catalog::load(Some(folder))?;
     let request = Request::new(catalog.find(name)?, &[], moment(None))?;
     let mut csv = Vec::new();
-    request.stream_csv(&given.db(), &mut csv)?;
+    request.stream_csv(&given.db(), Reader::Program, &mut csv)?;
     Ok(String::from_utf8(csv)?)
 }
 

@@ -54,6 +54,13 @@ fn states_and_months_add_up_to_each_other_and_to_the_view() {
     for column in ["records", "net_payout", "net_usd", "records_without_usd"] {
         assert_eq!(sums(&states, &by, column), sums(&months, &by, column), "{column}");
     }
+    let mut earners = vec![sums(&states, &["store_id"], "net_usd")];
+    for report in ["commissions_by_customer", "commissions_by_service"] {
+        let table = run(&db, report, &["days=100000"]);
+        assert_eq!(sums(&table, &["store_id"], "records"), sums(&states, &["store_id"], "records"), "{report}");
+        earners.push(sums(&table, &["store_id"], "net_usd"));
+    }
+    assert!(earners.windows(2).all(|pair| pair[0] == pair[1]), "{earners:?}");
     let total: i64 = sums(&states, &[], "net_payout").values().sum();
     assert_eq!(
         total,
@@ -77,4 +84,66 @@ fn only_what_is_active_or_requested_is_owed() {
     for (state, balance) in owed {
         assert_eq!(balance != 0, state.contains("active") || state.contains("requested"), "{state}: {balance}");
     }
+}
+
+#[test]
+fn the_buckets_add_up_to_what_is_active_or_requested() {
+    let bench = partner();
+    let db = Db::open_reader(&bench.path("mirror.db")).unwrap();
+    let by = ["store_id", "entity", "payout_currency"];
+    let mut states = run(&db, "commissions_by_state", &[]);
+    let place = states.columns.iter().position(|column| column.name == "state").unwrap();
+    states.rows.retain(|row| matches!(row[place].as_text(), Some("active" | "requested")));
+    let ageing = run(&db, "commission_ageing", &[]);
+    assert!(ageing.rows.len() > 4, "{ageing:?}");
+    for column in ["records", "balance_payout"] {
+        assert_eq!(sums(&ageing, &by, column), sums(&states, &by, column), "{column}");
+    }
+}
+
+#[test]
+fn a_forecast_is_the_sum_of_its_parts_and_begins_with_what_is_due() {
+    let bench = partner();
+    let db = Db::open_reader(&bench.path("mirror.db")).unwrap();
+    let forecast = run(&db, "commission_forecast", &[]);
+    let by = ["month", "store_id"];
+    let parts: Vec<_> = ["from_subscription_rate", "from_service_rate", "from_store_rate"]
+        .iter()
+        .map(|part| sums(&forecast, &by, part))
+        .collect();
+    for (key, whole) in sums(&forecast, &by, "expected_usd") {
+        assert_eq!(parts.iter().map(|part| part[&key]).sum::<i64>(), whole, "{key}");
+    }
+    assert!(forecast.rows.len() > 20);
+
+    // what renews within its month for the first time is what renewals_due lists at list price
+    let mut due = run(&db, "renewals_due", &["within=30"]);
+    let place = |name: &str| due.columns.iter().position(|column| column.name == name).unwrap();
+    let (pricing, frequency) = (place("pricing_type"), place("billing_frequency"));
+    due.rows.retain(|row| row[pricing].as_text() == Some("list_price"));
+    assert!(due.rows.iter().all(|row| row[frequency].as_text().is_some()));
+    let first_month = run(&db, "commission_forecast", &["months=1"]);
+    let overdue: i64 = bench.value(
+        "select count(*) from subscriptions
+         where is_live and pricing_type = 'list_price' and next_recurring_amount > 0 and next_recurring_date < '2026-03-01'",
+    );
+    let renewals: i64 = sums(&first_month, &[], "renewals").values().sum();
+    let listed = i64::try_from(due.rows.len()).unwrap();
+    assert!((listed..=listed + overdue).contains(&renewals), "{renewals} of {listed} due and {overdue} overdue");
+}
+
+#[test]
+fn the_payouts_are_what_the_paid_commissions_name() {
+    let bench = partner();
+    let db = Db::open_reader(&bench.path("mirror.db")).unwrap();
+    let payouts = run(&db, "payouts", &[]);
+    let total: i64 = sums(&payouts, &[], "payout_amount").values().sum();
+    assert_eq!(
+        total,
+        bench.value::<i64>(
+            "select cast(round(sum(payout_amount) * 100) as integer) from commissions
+             where payout_id > 0 and commission_day <= '2026-03-01'"
+        )
+    );
+    assert!(total > 0);
 }

@@ -364,14 +364,7 @@ impl Db {
     pub fn count_quarantined(&self, store_id: &str, kind: Kind) -> Result<u64> {
         let count: Option<i64> = self
             .connection
-            .prepare_cached(
-                "select count(*) from quarantine q
-                 where q.store_id = ?1 and q.kind = ?2 and case when q.record_id is null
-                   then q.last_seen_at >= coalesce((select last_listing_at from coverage c
-                                                    where c.store_id = q.store_id and c.kind = q.kind), '')
-                   else exists (select 1 from payloads p where p.store_id = q.store_id and p.kind = q.kind
-                                and p.record_id = q.record_id and p.seen_until is null) end",
-            )?
+            .prepare_cached("select count(*) from quarantined_records where store_id = ?1 and kind = ?2")?
             .query_row([store_id, kind.name()], |row| row.get(0))
             .optional()?;
         Ok(u64::try_from(count.unwrap_or(0))?)

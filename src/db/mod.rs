@@ -13,6 +13,7 @@ pub mod query;
 mod rebuild;
 mod removal;
 mod save;
+mod statements;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ pub use push_rows::{Cell, LinkRow, ParentRow, PushQuery, PushRow, RejectionRow};
 pub use rebuild::RebuildSummary;
 pub use removal::Missing;
 pub use save::{Class, SavedRecord};
+pub use statements::FrozenStatement;
 
 /// How long a statement waits for a reader or a checkpoint before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);

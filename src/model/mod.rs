@@ -10,6 +10,7 @@ pub mod mapping;
 pub mod money;
 pub mod objects;
 mod report_views;
+mod statements;
 pub mod tables;
 pub mod value;
 

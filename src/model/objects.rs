@@ -5,6 +5,7 @@ use crate::model::Kind;
 use crate::model::columns::ADDON_COLUMNS;
 use crate::model::json::sha256_hex;
 use crate::model::report_views;
+use crate::model::statements;
 use crate::model::tables::{Column, Source, Table, ValueType};
 
 /// One column of one object.
@@ -293,6 +294,7 @@ pub fn dictionary() -> Vec<Entry> {
         entries.extend(columns.iter().map(|column| plain(object, *column)));
     }
     entries.extend(report_views::entries(&entries));
+    entries.extend(statements::entries(&entries));
     entries
 }
 

@@ -13,7 +13,7 @@ use crate::db::Db;
 use crate::failure::Failure;
 use crate::files::write_atomically;
 use crate::model::instant::format_instant;
-use crate::report::render::{parameters_json, write_csv};
+use crate::report::render::{Reader, parameters_json, write_csv};
 use crate::report::{Catalog, Column, Freshness, Moment, Report, Request};
 
 #[derive(Clone, Debug)]
@@ -129,7 +129,7 @@ fn create_folder(folder: &Path) -> Result<()> {
 fn export_report(db: &Db, request: &Request<'_>, folder: &Path) -> Result<ExportedReport> {
     let table = request.run(db)?;
     let mut bytes = Vec::new();
-    write_csv(&table, &mut bytes)?;
+    write_csv(&table, Reader::Program, &mut bytes)?;
     let file = format!("{}.csv", request.report.name);
     replace(&folder.join(&file), &bytes)?;
     Ok(ExportedReport {

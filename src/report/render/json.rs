@@ -49,6 +49,17 @@ pub fn catalog_json(catalog: &Catalog) -> serde_json::Value {
     serde_json::json!({ "reports": catalog.reports().map(report_json).collect::<Vec<_>>() })
 }
 
+/// What `report NAME --describe --json` answers.
+pub fn describe_json(report: &Report) -> serde_json::Value {
+    let mut description = serde_json::json!({ "report": report.name, "description": super::describe(report) });
+    if let (Some(all), serde_json::Value::Object(listed)) = (description.as_object_mut(), report_json(report)) {
+        all.extend(listed);
+        all.insert("file".to_owned(), report.file.as_str().into());
+        all.insert("help".to_owned(), report.help.as_str().into());
+    }
+    description
+}
+
 fn report_json(report: &Report) -> serde_json::Value {
     serde_json::json!({
         "name": report.name,
@@ -77,7 +88,13 @@ fn plain(value: &Value) -> serde_json::Value {
     }
 }
 
-struct Rows<'a>(&'a Table);
+/// Writes one row as an object, without an end of line.
+pub(in crate::report) fn write_row(columns: &[Column], values: &[Value], out: &mut dyn Write) -> Result<()> {
+    Ok(serde_json::to_writer(out, &Row { columns, values })?)
+}
+
+/// A table's rows as an array of objects.
+pub(in crate::report) struct Rows<'a>(pub(in crate::report) &'a Table);
 
 impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -104,9 +121,10 @@ impl Serialize for Row<'_> {
     }
 }
 
-struct Cell<'a> {
-    kind: ColumnKind,
-    value: &'a Value,
+/// One value, as its column is written.
+pub(in crate::report) struct Cell<'a> {
+    pub(in crate::report) kind: ColumnKind,
+    pub(in crate::report) value: &'a Value,
 }
 
 impl Serialize for Cell<'_> {

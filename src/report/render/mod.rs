@@ -3,10 +3,12 @@
 
 mod csv;
 mod json;
+mod page;
 mod screen;
 
 pub(super) use csv::Writer as CsvWriter;
-pub use csv::write_csv;
-pub(super) use json::parameters_json;
-pub use json::{catalog_json, write_json};
+pub use csv::{Reader, write_csv};
+pub(super) use json::{Cell, Rows, parameters_json, write_row};
+pub use json::{catalog_json, describe_json, write_json};
+pub use page::{write_html, write_markdown};
 pub use screen::{Screen, catalog_text, describe, write_table};

@@ -78,7 +78,7 @@ impl Layout {
         } else {
             content
         });
-        let header = wrapped_name(&column.name, narrowest);
+        let header = wrapped_name(&plain(&column.name), narrowest);
         Self { header, right: column.kind.is_number(), narrowest, wraps }
     }
 }
@@ -143,14 +143,14 @@ fn write_blocks(table: &Table, rows: &[Vec<String>], width: u16, out: &mut dyn W
         let title = format!("── {} ", index + 1);
         writeln!(out, "{title}{}", "─".repeat(usize::from(width).saturating_sub(title.chars().count())))?;
         for (column, cell) in table.columns.iter().zip(row) {
-            writeln!(out, "{}", format!("{:names$}  {cell}", column.name).trim_end())?;
+            writeln!(out, "{}", format!("{:names$}  {cell}", plain(&column.name)).trim_end())?;
         }
     }
     Ok(())
 }
 
 /// A cell for the eye: thousands apart, the day of an instant by itself, and nothing in it that could steer the terminal.
-fn shown(kind: ColumnKind, value: &Value) -> String {
+pub(super) fn shown(kind: ColumnKind, value: &Value) -> String {
     let text = cell_text(kind, value);
     match value {
         Value::Integer(_) | Value::Real(_) if kind.is_number() => separated(&text),
