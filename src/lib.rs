@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod connect;
 pub mod contact;
+mod crm;
 pub mod db;
 pub mod demo;
 pub mod explain;
@@ -124,7 +125,7 @@ impl Session {
             state: &self.config.paths.state,
         };
         let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Crm))?;
-        Ok(CrmApi::new(client))
+        Ok(CrmApi::new(client).with_trigger(&crm.rules.trigger))
     }
 
     /// The stores named (all when none is), each with its client or why it has none.
@@ -183,6 +184,7 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Report(arguments) => report(session, &arguments, out),
         Command::Export { folder, as_of } => export(session, folder, as_of.as_deref(), out),
         Command::Push(arguments) => push(session, &arguments, out).await,
+        Command::Crm(command) => crm::run(session, &command, out).await,
         Command::Sync => sync(session, out).await,
         Command::Demo { folder } => demo::run(session, &folder, out).await,
         Command::Rebuild => rebuild(session, out),

@@ -2,16 +2,21 @@
 //! interrupted goes on by itself.
 //!
 //! The way of a push: survey (plan every kind, parents first; a dry run ends here) → brake → metadata of the modules
-//! that something is sent to → apply kind by kind, planning a kind again when its parents got ids. See `plan` for
+//! that something is sent to, and before the first write to one, what stands there under our names → apply kind by kind, planning a kind again when its parents got ids. See `plan` for
 //! what is decided, `apply` for how it is sent, `fields` for what a record looks like in the CRM.
 //!
 //! It deletes nothing, never sends an empty value, and starts no automation.
 
 mod apply;
 mod budget;
+pub mod check;
+mod compare;
 mod fields;
+pub mod link;
 mod plan;
 mod summary;
+pub mod trace;
+pub mod verify;
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -31,6 +36,7 @@ use crate::push::budget::Budget;
 use crate::push::fields::Mapping;
 use crate::push::plan::{Key, Names, Parents, Plan, Rules};
 use crate::push::summary::{Brake, KindSummary};
+use crate::screen::counted;
 
 pub use summary::{Rejected, Summary};
 
@@ -212,8 +218,10 @@ impl<'a> Push<'a> {
     }
 
     fn brake(&self) -> Option<Brake> {
-        let updates: u64 = self.kinds.iter().map(|push| push.plan.counts.update).sum();
-        let linked: u64 = self.kinds.iter().map(|push| push.plan.linked).sum();
+        // what was found by its name is written for the first time: that is a beginning, not a change of what we wrote
+        let sum = |of: fn(&Plan) -> u64| self.kinds.iter().map(|push| of(&push.plan)).sum::<u64>();
+        let updates = sum(|plan| plan.counts.update - plan.adoptions);
+        let linked = sum(|plan| plan.linked.saturating_sub(plan.adoptions));
         if updates <= BRAKE_RECORDS || updates * BRAKE_FRACTION <= linked {
             return None;
         }
@@ -228,7 +236,11 @@ impl<'a> Push<'a> {
     }
 
     async fn send(&mut self, api: &CrmApi) -> Result<()> {
-        match self.refresh_metadata(api).await? {
+        let changed = match self.refresh_metadata(api).await? {
+            Refreshed::Stopped(error) => Refreshed::Stopped(error),
+            refreshed => refreshed.and(self.link_first(api).await?),
+        };
+        match changed {
             Refreshed::Same => {}
             Refreshed::Changed => {
                 self.survey(0)?;
@@ -320,6 +332,36 @@ impl<'a> Push<'a> {
         Ok(refreshed)
     }
 
+    /// Before the first write to a module: finds what stands there under our names already.
+    async fn link_first(&mut self, api: &CrmApi) -> Result<Refreshed> {
+        let mut refreshed = Refreshed::Same;
+        for push in &self.kinds {
+            if push.plan.operations() == 0 || self.db.has_links(&push.target)? {
+                continue;
+            }
+            let (module, name_field) = (self.crm.module(push.kind), push.mapping.name_field());
+            let now = (self.clock)();
+            match link::link_kind(self.db, self.crm, &mut self.names, api, (push.kind, name_field), now).await? {
+                Ok(linked) => {
+                    linked.notes(module).iter().for_each(|note| (self.talk)(note));
+                    if linked.linked > 0 {
+                        (self.talk)(&format!(
+                            "{module}: {} found by name and linked",
+                            counted(linked.linked, "record", "records")
+                        ));
+                        refreshed = Refreshed::Changed;
+                    }
+                }
+                Err(error @ (Error::Network(_) | Error::Throttled(_) | Error::DayLimit(_))) => {
+                    return Ok(Refreshed::Stopped(error));
+                }
+                // an upsert finds a record by its name too; reading may be a scope that the token lacks
+                Err(error) => (self.talk)(&format!("{module}: its records cannot be listed ({error})")),
+            }
+        }
+        Ok(refreshed)
+    }
+
     fn finish(mut self, run_id: Option<i64>) -> Result<Summary> {
         if self.options.dry_run {
             self.summary.brake = self.brake().filter(|_| !self.options.allow_mass_change);
@@ -357,6 +399,15 @@ enum Refreshed {
     Stopped(Error),
 }
 
+impl Refreshed {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Changed, Self::Same) => Self::Changed,
+            (_, other) => other,
+        }
+    }
+}
+
 impl KindPush {
     fn new(db: &Db, crm: &CrmConfig, kind: Kind) -> Result<Self> {
         let target = crm.target(kind);
@@ -387,7 +438,7 @@ impl KindPush {
         let Tally { created, updated, adopted, rejected, .. } = self.tally;
         let planned = self.plan.counts;
         let refused = rejected.len() as u64;
-        let left = planned.create + planned.update - (created + updated + adopted + refused);
+        let left = (planned.create + planned.update).saturating_sub(created + updated + adopted + refused);
         let summary = KindSummary {
             kind: self.kind,
             module: crm.module(self.kind).to_owned(),

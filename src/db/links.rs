@@ -308,7 +308,13 @@ fn save_rejection(
     Ok(())
 }
 
-fn clear_rejection(connection: &Connection, target: &str, kind: Kind, store_id: &str, record_id: &str) -> Result<()> {
+pub(super) fn clear_rejection(
+    connection: &Connection,
+    target: &str,
+    kind: Kind,
+    store_id: &str,
+    record_id: &str,
+) -> Result<()> {
     connection
         .prepare_cached(
             "delete from crm_rejections where target = ?1 and store_id = ?2 and kind = ?3 and record_id = ?4",

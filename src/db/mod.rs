@@ -2,6 +2,7 @@
 //! lives across an await because everything here is synchronous. One process writes at a time (a lock file beside
 //! the database); readers are never blocked.
 
+mod crm_links;
 mod derive;
 mod explain;
 mod links;
@@ -27,6 +28,7 @@ use crate::failure::{Code, Failure};
 use crate::files::create_private_folder;
 use crate::model::Value;
 
+pub use crm_links::{FoundLink, KnownLink, NOTHING_SENT, Owner, Repair};
 pub use explain::{CrmPlace, CrmRefusal, PayloadVersion, Relatives};
 pub use links::{Acknowledgement, Batch, PushRun, Rejection};
 pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow, UnknownValue};

@@ -197,6 +197,35 @@ impl Db {
         Ok(())
     }
 
+    /// For each column, the characters of its longest text and how many records exceed the given length. Removed
+    /// records are not counted: they are never made.
+    pub fn text_lengths(&self, kind: Kind, columns: &[(&'static Column, u64)]) -> Result<Vec<(u64, u64)>> {
+        if columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let table = kind.table();
+        let measures: Vec<String> = columns
+            .iter()
+            .map(|(column, limit)| {
+                let value = expression(column);
+                format!("coalesce(max(length({value})), 0), coalesce(sum(length({value}) > {limit}), 0)")
+            })
+            .collect();
+        let mut joins = String::from("left join payloads p on p.payload_id = r.payload_id");
+        for parent in table.parents() {
+            let (alias, above) = (alias(parent), parent.table());
+            joins.push_str(&format!(
+                " left join {} {alias} on {alias}.store_id = r.store_id and {alias}.{key} = r.{key}",
+                above.records,
+                key = above.key
+            ));
+        }
+        let sql = format!("select {} from {} r {joins} where r.removed_at is null", measures.join(", "), table.records);
+        Ok(self.connection().prepare(&sql)?.query_row([], |row| {
+            (0..columns.len()).map(|place| Ok((row.get(2 * place)?, row.get(2 * place + 1)?))).collect()
+        })?)
+    }
+
     /// Shows one record; None when there is none.
     pub fn push_row<R>(
         &self,

@@ -13,7 +13,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::api::crm::{RECORDS_PER_REQUEST, Write, WriteItem};
 use crate::api::{CrmApi, Error};
-use crate::db::{Acknowledgement, Batch as Settled, Db, PushQuery, Rejection};
+use crate::db::{Acknowledgement, Batch as Settled, Db, NOTHING_SENT, PushQuery, Rejection};
 use crate::model::Kind;
 use crate::model::crm::Refusal;
 use crate::model::instant::format_instant;
@@ -192,6 +192,8 @@ impl Sender<'_> {
                     match operation {
                         Operation::Create if accepted.existed => tally.adopted += 1,
                         Operation::Create => tally.created += 1,
+                        // linked by its name alone, until now
+                        Operation::Update if item.sent.as_deref() == Some(NOTHING_SENT) => tally.adopted += 1,
                         Operation::Update => tally.updated += 1,
                         Operation::Adopt => tally.adopted += 1,
                     }

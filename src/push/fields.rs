@@ -9,16 +9,52 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::value::RawValue;
 
-use crate::config::CrmConfig;
+use crate::config::{AccountMatch, CrmConfig};
 use crate::db::{Cell, ParentRow, PushRow};
 use crate::model::crm::FieldInfo;
 use crate::model::json::{Members, Scalar};
 use crate::model::money;
-use crate::model::tables::{Column, CrmType, LookupTo, ValueType};
+use crate::model::tables::{Column, CrmField, CrmType, LookupTo, ValueType};
 use crate::model::{Kind, Table};
 
 /// The field whose value is the record's name; also what an upsert finds a record by.
 const NAME_COLUMN: &str = "name";
+
+/// A field that the configuration asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) column: &'static Column,
+    pub(super) field: CrmField,
+    pub(super) api_name: String,
+    /// Written when a record is made, and never again.
+    pub(super) create_only: bool,
+}
+
+impl Wanted {
+    /// Whether a text too long for the field would be refused or left out.
+    pub(super) fn is_measured(&self) -> bool {
+        let is_text =
+            matches!(self.field.crm_type, CrmType::Text | CrmType::Email | CrmType::Picklist | CrmType::Textarea);
+        is_text && !self.field.cuttable && self.column.name != NAME_COLUMN
+    }
+}
+
+/// The fields of a kind in the order of its declaration.
+pub(super) fn wanted(kind: Kind, crm: &CrmConfig) -> Vec<Wanted> {
+    let overrides = crm.fields.get(&kind);
+    let asked = |(column, field): (&'static Column, CrmField)| {
+        let api_name = match overrides.and_then(|columns| columns.get(column.name)) {
+            Some(None) if column.name != NAME_COLUMN => return None,
+            Some(Some(api_name)) => api_name.clone(),
+            _ => field.api_name(),
+        };
+        let no_account =
+            field.crm_type == CrmType::Lookup(LookupTo::Accounts) && crm.rules.account_match == AccountMatch::None;
+        let create_only = crm.rules.is_create_only(kind, column.name);
+        (!no_account).then_some(Wanted { column, field, api_name, create_only })
+    };
+    kind.table().crm_columns().filter_map(asked).collect()
+}
 
 /// What goes into one CRM field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,16 +101,10 @@ impl Mapping {
     /// `known` is the module's metadata; empty: nothing is known of it.
     pub(super) fn new(kind: Kind, crm: &CrmConfig, known: &[FieldInfo]) -> Self {
         let table = kind.table();
-        let overrides = crm.fields.get(&kind);
         let by_name: BTreeMap<&str, &FieldInfo> = known.iter().map(|field| (field.api_name.as_str(), field)).collect();
         let mut mapping = Self { targets: Vec::new(), columns: Vec::new(), missing: Vec::new() };
-        for (column, field) in table.crm_columns() {
+        for Wanted { column, field, api_name, .. } in wanted(kind, crm) {
             let is_name = column.name == NAME_COLUMN;
-            let api_name = match overrides.and_then(|columns| columns.get(column.name)) {
-                Some(None) if !is_name => continue,
-                Some(Some(api_name)) => api_name.clone(),
-                _ => field.api_name(),
-            };
             let Some(source) = mapping.source(table, column, field.crm_type) else { continue };
             let info = by_name.get(api_name.as_str());
             if info.is_none() && !known.is_empty() && !is_name {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Result;
 
-use crate::db::{Db, PushQuery, PushRow};
+use crate::db::{Db, NOTHING_SENT, PushQuery, PushRow};
 use crate::model::Kind;
 use crate::model::json::sha256_hex;
 use crate::push::fields::{Lookup, Mapping, difference, lookup_of, record_name, unchanged};
@@ -77,6 +77,8 @@ pub(super) struct Plan {
     pub(super) updates: Vec<Key>,
     /// Records that stand in the CRM because of us.
     pub(super) linked: u64,
+    /// Updates of records that were found in the CRM by name: nothing of ours was ever acknowledged there.
+    pub(super) adoptions: u64,
     /// Unlinked records that this push will not link.
     pub(super) blocked: HashSet<Key>,
     /// Refused once, with nothing to send any more.
@@ -185,7 +187,10 @@ pub(super) fn plan(
         let left_out = mapping.write(row, &names.name(key), &lookups, &mut fields)?;
         let decision = decide(kind.table().pushes_removed, row, &lookups, &fields, rules);
         plan.count(key, row, decision, left_out);
-        if decision == Decision::Update {
+        let is_adoption = row.link.as_ref().is_some_and(|link| link.fields_sent == NOTHING_SENT);
+        if decision == Decision::Update && is_adoption {
+            plan.adoptions += 1;
+        } else if decision == Decision::Update {
             plan.note_differences(row, mapping, &lookups, &fields)?;
         }
         if matches!(decision, Decision::Create | Decision::Update) && plan.changes.len() < rules.show {
@@ -195,6 +200,47 @@ pub(super) fn plan(
         Ok(())
     })?;
     Ok(plan)
+}
+
+/// What a push would do with one record.
+pub(super) struct One {
+    pub(super) decision: Decision,
+    /// The fields that differ from what was acknowledged.
+    pub(super) change: Change,
+    pub(super) sent: Option<String>,
+    pub(super) payload_left_out: bool,
+    /// Parents in the mirror that are not in the CRM: what becomes of them decides for the child.
+    pub(super) unlinked_parents: Vec<(Kind, i64)>,
+}
+
+/// Plans one record; None when the mirror has none.
+#[expect(clippy::too_many_arguments, reason = "the same as for a whole plan, and which record")]
+pub(super) fn plan_one(
+    db: &Db,
+    kind: Kind,
+    query: &PushQuery,
+    mapping: &Mapping,
+    names: &Names,
+    parents: &Parents,
+    rules: &Rules,
+    key: Key,
+) -> Result<Option<One>> {
+    db.push_row(query, names.store_id(key), key.id, |row| {
+        let lookups = parents.lookups(kind, mapping, row, key.store);
+        let mut fields = String::new();
+        let payload_left_out = mapping.write(row, &names.name(key), &lookups, &mut fields)?;
+        let above = kind.table().parents().zip(&row.parents);
+        Ok(One {
+            decision: decide(kind.table().pushes_removed, row, &lookups, &fields, rules),
+            change: describe(key, names, row, mapping, &lookups, &fields)?,
+            sent: row.link.as_ref().map(|link| link.fields_sent.to_owned()),
+            payload_left_out,
+            unlinked_parents: above
+                .filter(|(_, parent)| parent.crm_id.is_none() && parent.in_mirror && !parent.removed)
+                .filter_map(|(kind, parent)| Some((kind, parent.id?)))
+                .collect(),
+        })
+    })
 }
 
 /// The one place that decides what happens to a record.

@@ -393,7 +393,7 @@ fn change_json(kind: Kind, change: &Change) -> Value {
 }
 
 /// A JSON value in few characters; nothing for what was not there.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     if text == "null" {
         return "(nothing)".to_owned();
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use storemirror::api::{Client, Connection, CrmApi};
-use storemirror::config::{Credentials, CrmConfig};
+use storemirror::config::{Credentials, CrmConfig, CrmRules};
 use storemirror::db::Db;
 use storemirror::model::Kind;
 use storemirror::push::{self, Options, Summary};
@@ -48,6 +48,7 @@ impl Desk {
             timeout_seconds: 10,
             modules: Kind::pushed().map(|kind| (kind, module(kind))).collect(),
             fields: std::collections::BTreeMap::new(),
+            rules: CrmRules::default(),
         };
         let stores = stores.iter().map(|store| (*store).to_owned()).collect();
         let now = Cell::new(NOW.parse().unwrap());
@@ -80,7 +81,7 @@ impl Desk {
             timeout_seconds: self.crm.timeout_seconds,
             state: &self.folder.path().join("state"),
         };
-        CrmApi::new(Client::new(connection, Rc::new(|_: &str| {})).unwrap())
+        CrmApi::new(Client::new(connection, Rc::new(|_: &str| {})).unwrap()).with_trigger(&self.crm.rules.trigger)
     }
 
     pub(super) fn run(&self, options: &Options) -> Summary {
@@ -148,7 +149,7 @@ pub(super) fn with(body: &str, changes: &Value) -> String {
     Value::Object(object).to_string()
 }
 
-pub(super) fn transaction(id: u64, subscription: u64) -> String {
+pub fn transaction(id: u64, subscription: u64) -> String {
     json!({
         "transaction_id": id, "subscription_id": subscription, "transaction_type": "recurring",
         "transaction_date": "2026-02-27 23:30:00", "date": 1_772_236_800_000_i64, "description": "Renewal",
