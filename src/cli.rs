@@ -155,6 +155,15 @@ pub struct ConnectHow {
 pub enum Crm {
     /// Compare the CRM's modules and fields with what a push writes, changing nothing there
     Check,
+    /// Create the fields that a push writes to and the CRM lacks
+    Setup {
+        /// Create nothing; show what would be created
+        #[arg(long)]
+        dry_run: bool,
+        /// Create missing modules too, where the CRM's edition allows it
+        #[arg(long)]
+        create_modules: bool,
+    },
     /// Show one record on its way to the CRM: link, acknowledged values, what would be sent, why it was refused
     Trace {
         /// subscriptions, transactions or commissions
@@ -320,6 +329,7 @@ impl Crm {
         match self {
             Self::Check => "crm check",
             Self::Link { .. } => "crm link",
+            Self::Setup { .. } => "crm setup",
             Self::Trace { .. } => "crm trace",
             Self::Verify { .. } => "crm verify",
         }

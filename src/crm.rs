@@ -10,11 +10,16 @@ use crate::db::Db;
 use crate::failure::Failure;
 use crate::model::Kind;
 use crate::model::instant::format_instant;
+use crate::push::setup::{self, Wish};
 use crate::push::{self, Options, check, link, trace, verify};
 
 pub(crate) async fn run(session: &Session, command: &Crm, out: &mut dyn Write) -> Result<u8> {
     match command {
         Crm::Check => check(session, out).await,
+        Crm::Setup { dry_run, create_modules } => {
+            let wish = Wish { dry_run: *dry_run, create_modules: *create_modules };
+            setup(session, wish, out).await
+        }
         Crm::Trace { kind, id } => trace(session, kind, id, out),
         Crm::Verify { kinds, repair, allow_mass_change } => {
             let options =
@@ -32,6 +37,15 @@ async fn check(session: &Session, out: &mut dyn Write) -> Result<u8> {
     let check = check::check(&db, crm, &api, &format_instant(session.now())).await?;
     session.answer(out, &check.json(), || check.text())?;
     Ok(check.exit())
+}
+
+async fn setup(session: &Session, wish: Wish, out: &mut dyn Write) -> Result<u8> {
+    let crm = session.config.crm()?;
+    let api = session.crm_client(crm)?;
+    let db = Db::open(&session.config.paths.database)?;
+    let setup = setup::setup(&db, crm, &api, wish, &format_instant(session.now())).await?;
+    session.answer(out, &setup.json(), || setup.text())?;
+    Ok(setup.exit())
 }
 
 async fn link(session: &Session, kinds: &[Kind], out: &mut dyn Write) -> Result<u8> {

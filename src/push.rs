@@ -14,6 +14,7 @@ mod compare;
 mod fields;
 pub mod link;
 mod plan;
+pub mod setup;
 mod summary;
 pub mod trace;
 pub mod verify;

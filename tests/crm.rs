@@ -2,6 +2,7 @@
 
 mod check;
 mod link;
+mod setup;
 mod trace;
 mod verify;
 

@@ -98,7 +98,7 @@ pub(super) async fn look(crm: &CrmConfig, api: &CrmApi) -> Result<Check, Error> 
     }
     let names: Vec<(Kind, String)> =
         modules.iter().filter_map(|module| Some((module.kind, module.found.as_ref()?.api_name.clone()))).collect();
-    for module in modules.iter_mut().filter(|module| module.found.is_some()) {
+    for module in &mut modules {
         module.judge(crm, &names);
     }
     Ok(Check { host: crm.host(), organisation, modules, refused })
