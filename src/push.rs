@@ -7,6 +7,7 @@
 //!
 //! It deletes nothing, never sends an empty value, and starts no automation.
 
+mod accounts;
 mod apply;
 mod budget;
 pub mod check;
@@ -16,6 +17,7 @@ pub mod link;
 mod plan;
 pub mod setup;
 mod summary;
+mod tolerance;
 pub mod trace;
 pub mod verify;
 
@@ -28,7 +30,7 @@ use chrono::{DateTime, Duration, Utc};
 use crate::api::crm::{RECORDS_PER_REQUEST, credits_for};
 use crate::api::{CrmApi, Error, Talk};
 use crate::config::CrmConfig;
-use crate::db::{Db, PushQuery};
+use crate::db::{AccountJoin, Db, PushQuery, QueryRules};
 use crate::failure::Failure;
 use crate::model::Kind;
 use crate::model::instant::format_instant;
@@ -79,7 +81,7 @@ pub async fn run(
     let mut push = Push::new(db, crm, stores_configured, options, clock, talk)?;
     push.survey(0)?;
     let mut run_id = None;
-    if !options.dry_run && push.may_send() {
+    if !options.dry_run && push.may_send()? {
         let api = api()?;
         run_id = Some(db.start_push(&push.summary.host, &push.summary.started_at)?);
         push.send(&api).await?;
@@ -133,6 +135,7 @@ struct KindPush {
     target: String,
     mapping: Mapping,
     query: PushQuery,
+    accounts: Option<AccountJoin>,
     /// When the metadata behind the mapping was read.
     fetched_at: Option<String>,
     plan: Plan,
@@ -198,15 +201,15 @@ impl<'a> Push<'a> {
     }
 
     /// Whether there is anything to send, and nothing that stops it before it begins.
-    fn may_send(&mut self) -> bool {
-        if self.operations() == 0 || self.brakes() {
-            return false;
+    fn may_send(&mut self) -> Result<bool> {
+        if self.brakes() || (self.operations() == 0 && !self.has_unknown_accounts()?) {
+            return Ok(false);
         }
         if self.budget.room() == 0 {
             self.summary.stop(Stop::Credits);
-            return false;
+            return Ok(false);
         }
-        true
+        Ok(true)
     }
 
     fn brakes(&mut self) -> bool {
@@ -237,7 +240,17 @@ impl<'a> Push<'a> {
     }
 
     async fn send(&mut self, api: &CrmApi) -> Result<()> {
-        let changed = match self.refresh_metadata(api).await? {
+        let found = match self.find_accounts(api).await? {
+            Refreshed::Stopped(error) => {
+                self.summary.stop(Stop::Api(error));
+                return Ok(());
+            }
+            found => found,
+        };
+        if matches!(found, Refreshed::Changed) {
+            self.survey(0)?;
+        }
+        let changed = match found.and(self.refresh_metadata(api).await?) {
             Refreshed::Stopped(error) => Refreshed::Stopped(error),
             refreshed => refreshed.and(self.link_first(api).await?),
         };
@@ -364,6 +377,7 @@ impl<'a> Push<'a> {
     }
 
     fn finish(mut self, run_id: Option<i64>) -> Result<Summary> {
+        self.count_accounts()?;
         if self.options.dry_run {
             self.summary.brake = self.brake().filter(|_| !self.options.allow_mass_change);
         }
@@ -400,10 +414,15 @@ enum Refreshed {
     Stopped(Error),
 }
 
+fn query(kind: Kind, mapping: &Mapping, crm: &CrmConfig, accounts: Option<&AccountJoin>) -> PushQuery {
+    let rules = QueryRules { target: &|kind| crm.target(kind), untagged: &crm.rules.untagged_status, accounts };
+    PushQuery::new(kind, &mapping.columns, &rules)
+}
+
 impl Refreshed {
     fn and(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Changed, Self::Same) => Self::Changed,
+            (first, Self::Same) | (first @ Self::Stopped(_), _) => first,
             (_, other) => other,
         }
     }
@@ -417,12 +436,13 @@ impl KindPush {
             None => (Vec::new(), None),
         };
         let mapping = Mapping::new(kind, crm, &known);
-        let query = PushQuery::new(kind, &mapping.columns, |kind| crm.target(kind));
+        let accounts = accounts::join_of(kind, crm);
         Ok(Self {
+            query: query(kind, &mapping, crm, accounts.as_ref()),
+            accounts,
             kind,
             target,
             mapping,
-            query,
             fetched_at,
             plan: Plan::default(),
             tally: Tally::default(),
@@ -431,7 +451,7 @@ impl KindPush {
     }
 
     fn set_mapping(&mut self, mapping: Mapping, crm: &CrmConfig) {
-        self.query = PushQuery::new(self.kind, &mapping.columns, |kind| crm.target(kind));
+        self.query = query(self.kind, &mapping, crm, self.accounts.as_ref());
         self.mapping = mapping;
     }
 

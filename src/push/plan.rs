@@ -186,6 +186,7 @@ pub(super) fn plan(
         let lookups = parents.lookups(kind, mapping, row, key.store);
         let left_out = mapping.write(row, &names.name(key), &lookups, &mut fields)?;
         let decision = decide(kind.table().pushes_removed, row, &lookups, &fields, rules);
+        let decision = calmed(decision, kind, mapping, row, &lookups, &fields);
         plan.count(key, row, decision, left_out);
         let is_adoption = row.link.as_ref().is_some_and(|link| link.fields_sent == NOTHING_SENT);
         if decision == Decision::Update && is_adoption {
@@ -230,8 +231,9 @@ pub(super) fn plan_one(
         let mut fields = String::new();
         let payload_left_out = mapping.write(row, &names.name(key), &lookups, &mut fields)?;
         let above = kind.table().parents().zip(&row.parents);
+        let decision = decide(kind.table().pushes_removed, row, &lookups, &fields, rules);
         Ok(One {
-            decision: decide(kind.table().pushes_removed, row, &lookups, &fields, rules),
+            decision: calmed(decision, kind, mapping, row, &lookups, &fields),
             change: describe(key, names, row, mapping, &lookups, &fields)?,
             sent: row.link.as_ref().map(|link| link.fields_sent.to_owned()),
             payload_left_out,
@@ -267,6 +269,26 @@ fn decide(pushes_removed: bool, row: &PushRow, lookups: &[Lookup], fields: &str,
         return Decision::Unchanged;
     }
     due(row, lookups, fields, rules, Decision::Update)
+}
+
+/// An update that would only follow the day's exchange rates is none.
+fn calmed(
+    decision: Decision,
+    kind: Kind,
+    mapping: &Mapping,
+    row: &PushRow,
+    lookups: &[Lookup],
+    fields: &str,
+) -> Decision {
+    let sent = row.link.as_ref().map(|link| link.fields_sent);
+    match (decision, sent) {
+        (Decision::Update, Some(sent))
+            if !lookups.contains(&Lookup::Pending) && mapping.tolerance.covers(kind.table(), sent, fields) =>
+        {
+            Decision::Unchanged
+        }
+        _ => decision,
+    }
 }
 
 /// A refused record goes again when what would be sent is something else, or when its time has come (design, rule 5).
