@@ -130,6 +130,11 @@ impl Names {
         u32::try_from(place).unwrap_or(u32::MAX)
     }
 
+    /// The place of a store that has one.
+    pub(super) fn find(&self, store_id: &str) -> Option<u32> {
+        self.stores.iter().position(|store| store.id == store_id).and_then(|place| u32::try_from(place).ok())
+    }
+
     pub(super) fn store_id(&self, key: Key) -> &str {
         &self.stores[key.store as usize].id
     }

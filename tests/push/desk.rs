@@ -141,7 +141,7 @@ pub(super) fn subscriptions(ids: impl IntoIterator<Item = u64>) -> Vec<String> {
     ids.into_iter().map(subscription).collect()
 }
 
-pub(super) fn with(body: &str, changes: &Value) -> String {
+pub fn with(body: &str, changes: &Value) -> String {
     let mut object: Map<String, Value> = serde_json::from_str(body).unwrap();
     for (key, value) in changes.as_object().unwrap() {
         object.insert(key.clone(), value.clone());
@@ -159,7 +159,7 @@ pub fn transaction(id: u64, subscription: u64) -> String {
     .to_string()
 }
 
-pub(super) fn commission(id: u64, subscription: u64, transaction: u64) -> String {
+pub fn commission(id: u64, subscription: u64, transaction: u64) -> String {
     json!({
         "commission_id": id, "type": "commission", "commission_type": "Base", "status": "open", "date": "2026-02-28",
         "payout_id": -1, "entity": "ZC", "currency": "USD", "payout_currency": "USD", "exchange_rate": "1.0",

@@ -25,7 +25,9 @@ fn accounts_are_looked_up_once_in_lists_of_fifty_and_never_made() {
     let mut desk = Desk::new(&["us"]);
     desk.crm.rules.account_match = AccountMatch::Field("Org_ID".to_owned());
     let one = account(&desk, "One", "71");
-    [2, 2].map(|_| account(&desk, "Two", "72"));
+    for _ in 0..2 {
+        account(&desk, "Two", "72");
+    }
     desk.save("us", Kind::Subscriptions, &subscriptions(1..=120));
     let dry = storemirror::push::Options { dry_run: true, ..Default::default() };
     desk.run(&dry);
@@ -125,4 +127,33 @@ fn the_untagged_status_and_automation_are_as_configured() {
         world.requests().iter().filter(|request| request.is_write).map(|request| request.trigger.clone()).collect()
     });
     assert_eq!(triggers, vec![Some(json!(["workflow"])); 2]);
+}
+
+#[test]
+fn two_records_never_share_one_of_the_crms() {
+    let desk = Desk::new(&["us"]);
+    desk.sim.with(|world| world.crm.module_mut(SUBSCRIPTIONS).field_mut("Org_ID").unwrap().is_unique = true);
+    let same = |id: u64| with(&subscription(id), &json!({ "org_id": "77" }));
+    desk.save("us", Kind::Subscriptions, &[same(1), same(2), subscription(3)]);
+    let first = desk.push();
+    assert_eq!(first["exit"], 3, "{first}");
+    expect(&first, 0, &json!({ "create": 3, "created": 2, "rejected": 1, "left": 0 }));
+    assert_eq!(first["rejections"][0]["code"], "CRM_RECORD_TAKEN");
+    assert_eq!(first["rejections"][0]["record_id"], "2");
+    assert!(first["rejections"][0]["message"].as_str().unwrap().contains("our record us:1"), "{first}");
+    let links = "select count(*), count(distinct crm_id) from crm_links";
+    assert_eq!(desk.row(links), [json!(2), json!(2)]);
+    assert_eq!(desk.value(SUBSCRIPTIONS, "1", "Company_Name"), "Company 1", "its own values came back");
+    assert_eq!(desk.value(SUBSCRIPTIONS, "1", "Subscription_ID"), "1");
+
+    let held = desk.push();
+    assert_eq!((&held["requests"], &held["exit"]), (&json!(0), &json!(3)));
+    desk.later(2);
+    expect(&desk.push(), 0, &json!({ "create": 1, "rejected": 1 }));
+    assert_eq!(desk.value(SUBSCRIPTIONS, "1", "Company_Name"), "Company 1");
+    desk.sim.with(|world| world.crm.module_mut(SUBSCRIPTIONS).field_mut("Org_ID").unwrap().is_unique = false);
+    let retried = desk.run(&storemirror::push::Options { retry_rejected: true, ..Default::default() }).json();
+    expect(&retried, 0, &json!({ "created": 1, "rejected": 0 }));
+    assert_eq!(desk.row(links), [json!(3), json!(3)]);
+    assert_eq!(desk.push()["requests"], 0);
 }
