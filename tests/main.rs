@@ -20,6 +20,7 @@ mod ingest_resume; // runs cut short and taken up again, drift, several stores, 
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
 mod push; // plan and apply against the simulated CRM
+mod push_convergence; // seeded storms of pushes, after which the CRM holds what the mirror expects
 mod rebuild; // derived rows made again are the rows ingest made
 mod report_files; // every file of queries/: listed, described, runs in the plain shell
 mod report_output; // parameters, a user's own reports, formats, export
