@@ -56,6 +56,9 @@ pub enum Command {
     Ingest(Ingest),
     /// Mirror what changed into the CRM
     Push(Push),
+    /// Look at the CRM, prepare it, link it, compare it
+    #[command(subcommand)]
+    Crm(Crm),
     /// Ingest, then push
     Sync,
     /// Run a report, or list the reports
@@ -143,6 +146,48 @@ pub struct ConnectHow {
     /// Ask for the client secret even though there is one
     #[arg(long)]
     pub new_secret: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Crm {
+    /// Compare the CRM's modules and fields with what a push writes, changing nothing there
+    Check,
+    /// Create the fields that a push writes to and the CRM lacks
+    Setup {
+        /// Create nothing; show what would be created
+        #[arg(long)]
+        dry_run: bool,
+        /// Create missing modules too, where the CRM's edition allows it
+        #[arg(long)]
+        create_modules: bool,
+    },
+    /// Show one record on its way to the CRM: link, acknowledged values, what would be sent, why it was refused
+    Trace {
+        /// subscriptions, transactions or commissions
+        #[arg(value_name = "KIND")]
+        kind: String,
+        /// The record's id, with its store where the id is in several
+        #[arg(value_name = "[STORE:]ID")]
+        id: String,
+    },
+    /// Read linked records back and tell what was edited or deleted in the CRM
+    Verify {
+        /// subscriptions, transactions or commissions (default: all)
+        #[arg(value_name = "KIND")]
+        kinds: Vec<String>,
+        /// Send ours again, and make again what is gone
+        #[arg(long)]
+        repair: bool,
+        /// With --repair: go on when an unusual share of the linked records would change
+        #[arg(long, requires = "repair")]
+        allow_mass_change: bool,
+    },
+    /// Link records that stand in the CRM under our names already, changing nothing there
+    Link {
+        /// subscriptions, transactions or commissions (default: all)
+        #[arg(value_name = "KIND")]
+        kinds: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -295,6 +340,7 @@ impl Command {
             Self::Simulate(_) => "simulate",
             Self::Ingest(_) => "ingest",
             Self::Push(_) => "push",
+            Self::Crm(command) => command.name(),
             Self::Sync => "sync",
             Self::Report(_) => "report",
             Self::Export(_) => "export",
@@ -307,6 +353,18 @@ impl Command {
             Self::Disconnect(_) => "disconnect",
             Self::Whoami => "whoami",
             Self::Doctor { .. } => "doctor",
+        }
+    }
+}
+
+impl Crm {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Check => "crm check",
+            Self::Link { .. } => "crm link",
+            Self::Setup { .. } => "crm setup",
+            Self::Trace { .. } => "crm trace",
+            Self::Verify { .. } => "crm verify",
         }
     }
 }

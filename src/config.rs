@@ -5,6 +5,7 @@
 pub mod data_center;
 pub mod edit;
 mod party;
+mod rules;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::model::Kind;
 
 pub use data_center::{DATA_CENTERS, DataCenter};
 pub use party::Party;
+pub use rules::{AccountMatch, CrmRules};
 pub use secrets::{Credentials, Secret, SecretStore, Secrets};
 
 /// Where the program's files are, after flags, environment and platform customs.
@@ -81,6 +83,7 @@ pub struct CrmConfig {
     pub modules: BTreeMap<Kind, String>,
     /// Kind → column → API name; None leaves the column out.
     pub fields: BTreeMap<Kind, BTreeMap<String, Option<String>>>,
+    pub rules: CrmRules,
 }
 
 impl StoreConfig {
@@ -156,6 +159,11 @@ struct CrmTable {
     modules: BTreeMap<String, String>,
     #[serde(default)]
     fields: BTreeMap<String, BTreeMap<String, toml::Value>>,
+    account_match: Option<String>,
+    usd_tolerance: Option<toml::Value>,
+    untagged_status: Option<String>,
+    #[serde(default)]
+    trigger: Vec<String>,
 }
 
 /// The store's documented limit (store contract §11).
@@ -369,12 +377,19 @@ fn crm(path: &Path, table: CrmTable) -> Result<CrmConfig> {
         }
         modules.insert(kind, module);
     }
+    let mut rules = rules::read(rules::Keys {
+        account_match: table.account_match,
+        usd_tolerance: table.usd_tolerance,
+        untagged_status: table.untagged_status,
+        trigger: table.trigger,
+    })
+    .map_err(at)?;
     let mut fields = BTreeMap::new();
     for (key, columns) in table.fields {
         let place = format!("[crm.fields.{key}]");
         let kind = pushed_kind(&key).map_err(|message| in_file(path, &format!("[crm.fields] {message}"), None))?;
-        let columns =
-            field_overrides(kind, columns).map_err(|message| in_file(path, &format!("{place} {message}"), None))?;
+        let columns = field_overrides(kind, columns, &mut rules)
+            .map_err(|message| in_file(path, &format!("{place} {message}"), None))?;
         fields.insert(kind, columns);
     }
     Ok(CrmConfig {
@@ -387,6 +402,7 @@ fn crm(path: &Path, table: CrmTable) -> Result<CrmConfig> {
         timeout_seconds: table.timeout_seconds.max(1),
         modules,
         fields,
+        rules,
     })
 }
 
@@ -400,21 +416,25 @@ fn pushed_kind(key: &str) -> Result<Kind, String> {
 fn field_overrides(
     kind: Kind,
     columns: BTreeMap<String, toml::Value>,
+    rules: &mut CrmRules,
 ) -> Result<BTreeMap<String, Option<String>>, String> {
     let known: Vec<&str> = kind.table().crm_columns().map(|(column, _)| column.name).collect();
-    columns
-        .into_iter()
-        .map(|(column, value)| {
-            if !known.contains(&column.as_str()) {
-                return Err(format!("unknown column {column:?}; the columns are {}", known.join(", ")));
-            }
-            match value {
-                toml::Value::String(api_name) if is_api_name(&api_name) => Ok((column, Some(api_name))),
-                toml::Value::Boolean(false) => Ok((column, None)),
-                other => Err(format!("{column}: an API name or false is expected, not {other}")),
-            }
-        })
-        .collect()
+    let mut overrides = BTreeMap::new();
+    for (column, value) in columns {
+        if !known.contains(&column.as_str()) {
+            return Err(format!("unknown column {column:?}; the columns are {}", known.join(", ")));
+        }
+        let line = rules::field_override(&column, value)?;
+        if line.create_only {
+            rules.create_only.entry(kind).or_default().insert(column.clone());
+        }
+        match line.name {
+            rules::FieldName::Default => {}
+            rules::FieldName::Named(api_name) => drop(overrides.insert(column, Some(api_name))),
+            rules::FieldName::LeftOut => drop(overrides.insert(column, None)),
+        }
+    }
+    Ok(overrides)
 }
 
 fn is_api_name(name: &str) -> bool {

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod connect;
 pub mod contact;
+mod crm;
 pub mod db;
 pub mod demo;
 pub mod explain;
@@ -27,10 +28,11 @@ pub mod progress;
 pub mod push;
 pub mod report;
 pub mod screen;
+mod session;
 pub mod sim;
 pub mod status;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -38,128 +40,22 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
-use crate::api::client::Talk;
-use crate::api::{Client, Connection, CrmApi, StoreApi};
-use crate::cli::{Cli, Command, Format, Global};
-use crate::config::{Config, CrmConfig, Party, PathFlags, SecretStore, StoreConfig};
+use crate::api::Talk;
+use crate::cli::{Cli, Command, Format};
+use crate::config::Party;
 use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
-use crate::model::instant::parse_instant;
 use crate::progress::Progress;
 use crate::report::{Catalog, Moment};
+use crate::session::Session;
 
 /// How often Ctrl-C is passed on to the database while a command ends: a report may be between two queries.
 const STOP_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// What every command has at hand.
-struct Session {
-    config: Config,
-    json: bool,
-    quiet: bool,
-    verbose: bool,
-    /// Fixed by `--now`, else the clock.
-    now: Option<DateTime<Utc>>,
-    progress: Progress,
-    talk: Talk,
-}
-
 impl Session {
-    /// `makes_config`: the command makes a configuration file that is not there yet.
-    fn new(global: Global, makes_config: bool) -> Result<Self> {
-        let now = match &global.now {
-            Some(text) => Some(parse_instant(text).ok_or_else(|| {
-                Failure::config(format!("--now {text:?} is not an instant such as 2026-03-01T06:00:00Z"))
-            })?),
-            None => None,
-        };
-        let flags =
-            PathFlags { config: global.config, db: global.db, queries: global.queries, may_be_missing: makes_config };
-        let config = Config::load(flags)?;
-        let progress = Progress::new(is_screen(), global.quiet);
-        let speaker = progress.clone();
-        let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
-        Ok(Self { config, json: global.json, quiet: global.quiet, verbose: global.verbose > 0, now, progress, talk })
-    }
-
-    /// The same person at the same terminal, with the demo's configuration and a state folder of its own.
-    fn for_demo(&self, config: &Path, state: &Path) -> Result<Self> {
-        let flags = PathFlags { config: Some(config.to_owned()), ..PathFlags::default() };
-        let mut config = Config::load(flags)?;
-        state.clone_into(&mut config.paths.state);
-        let (progress, talk) = (self.progress.clone(), Rc::clone(&self.talk));
-        Ok(Self { config, json: self.json, quiet: self.quiet, verbose: self.verbose, now: self.now, progress, talk })
-    }
-
     fn now(&self) -> DateTime<Utc> {
         self.now.unwrap_or_else(Utc::now)
-    }
-
-    /// Prints a command's answer: its JSON, or its text; with `--quiet` only when something needs a person, on stderr.
-    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
-    fn answer(&self, out: &mut dyn Write, json: &serde_json::Value, text: impl FnOnce() -> String) -> Result<()> {
-        if self.json {
-            writeln!(out, "{json}")?;
-        } else if !self.quiet {
-            writeln!(out, "{}", text())?;
-        } else if json["exit"].as_u64().is_some_and(|exit| exit != 0) {
-            eprintln!("{}", text());
-        }
-        Ok(())
-    }
-
-    fn store_ids(&self) -> Vec<String> {
-        self.config.stores.iter().map(|store| store.store_id.clone()).collect()
-    }
-
-    /// Pushes to the configured CRM; a client is only made when something is to be sent.
-    async fn push(&self, db: &Db, options: &push::Options, clock: &dyn Fn() -> DateTime<Utc>) -> Result<push::Summary> {
-        let crm = self.config.crm()?;
-        push::run(db, crm, &self.store_ids(), || self.crm_client(crm), options, clock, &self.talk).await
-    }
-
-    fn crm_client(&self, crm: &CrmConfig) -> Result<CrmApi> {
-        let connection = Connection {
-            name: "CRM".to_owned(),
-            connect_command: "connect crm".to_owned(),
-            api_url: crm.api_url.clone(),
-            accounts_url: crm.accounts_url.clone(),
-            client_id: crm.client_id.clone(),
-            credentials: SecretStore::new(self.config.paths.credentials.clone()).crm()?,
-            requests_per_minute: None,
-            throttle_wait_seconds: crm.throttle_wait_seconds,
-            timeout_seconds: crm.timeout_seconds,
-            verbose: self.verbose,
-            state: &self.config.paths.state,
-        };
-        let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Crm))?;
-        Ok(CrmApi::new(client))
-    }
-
-    /// The stores named (all when none is), each with its client or why it has none.
-    fn sources(&self, names: &[String]) -> Result<Vec<ingest::Source<'_>>> {
-        let stores = self.config.stores_named(names)?;
-        Ok(stores.into_iter().map(|store| ingest::Source { store, api: self.store_client(store) }).collect())
-    }
-
-    fn store_client(&self, store: &StoreConfig) -> Result<StoreApi, Failure> {
-        let secrets = SecretStore::new(self.config.paths.credentials.clone());
-        let credentials = secrets.store(&store.store_id).map_err(|error| Failure::of(&error))?;
-        let connection = Connection {
-            name: format!("store {}", store.store_id),
-            connect_command: format!("connect store {}", store.store_id),
-            api_url: store.api_url.clone(),
-            accounts_url: store.accounts_url.clone(),
-            client_id: store.client_id.clone(),
-            credentials,
-            requests_per_minute: Some(store.requests_per_minute),
-            throttle_wait_seconds: store.throttle_wait_seconds,
-            timeout_seconds: store.timeout_seconds,
-            verbose: self.verbose,
-            state: &self.config.paths.state,
-        };
-        let client = Client::new(connection, Rc::clone(&self.talk)).map_err(|error| error.into_failure(Code::Store))?;
-        Ok(StoreApi::new(client))
     }
 }
 
@@ -194,6 +90,7 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Export(arguments) => export(session, arguments, out),
         Command::Statement(arguments) => statement(session, &arguments, out),
         Command::Push(arguments) => push(session, &arguments, out).await,
+        Command::Crm(command) => crm::run(session, &command, out).await,
         Command::Sync => sync(session, out).await,
         Command::Demo { folder } => demo::run(session, &folder, out).await,
         Command::Rebuild => rebuild(session, out),
@@ -591,9 +488,4 @@ async fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Wr
     tokio::signal::ctrl_c().await?;
     drop(running);
     Ok(Code::Interrupted.exit())
-}
-
-/// Whether stderr is a person's screen: only then are there colours and progress bars.
-fn is_screen() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

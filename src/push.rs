@@ -2,16 +2,24 @@
 //! interrupted goes on by itself.
 //!
 //! The way of a push: survey (plan every kind, parents first; a dry run ends here) → brake → metadata of the modules
-//! that something is sent to → apply kind by kind, planning a kind again when its parents got ids. See `plan` for
+//! that something is sent to, and before the first write to one, what stands there under our names → apply kind by kind, planning a kind again when its parents got ids. See `plan` for
 //! what is decided, `apply` for how it is sent, `fields` for what a record looks like in the CRM.
 //!
 //! It deletes nothing, never sends an empty value, and starts no automation.
 
+mod accounts;
 mod apply;
 mod budget;
+pub mod check;
+mod compare;
 mod fields;
+pub mod link;
 mod plan;
+pub mod setup;
 mod summary;
+mod tolerance;
+pub mod trace;
+pub mod verify;
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -22,7 +30,7 @@ use chrono::{DateTime, Duration, Utc};
 use crate::api::crm::{RECORDS_PER_REQUEST, credits_for};
 use crate::api::{CrmApi, Error, Talk};
 use crate::config::CrmConfig;
-use crate::db::{Db, PushQuery};
+use crate::db::{AccountJoin, Db, PushQuery, QueryRules};
 use crate::failure::Failure;
 use crate::model::Kind;
 use crate::model::instant::format_instant;
@@ -31,6 +39,7 @@ use crate::push::budget::Budget;
 use crate::push::fields::Mapping;
 use crate::push::plan::{Key, Names, Parents, Plan, Rules};
 use crate::push::summary::{Brake, KindSummary};
+use crate::screen::counted;
 
 pub use summary::{Rejected, Summary};
 
@@ -72,7 +81,7 @@ pub async fn run(
     let mut push = Push::new(db, crm, stores_configured, options, clock, talk)?;
     push.survey(0)?;
     let mut run_id = None;
-    if !options.dry_run && push.may_send() {
+    if !options.dry_run && push.may_send()? {
         let api = api()?;
         run_id = Some(db.start_push(&push.summary.host, &push.summary.started_at)?);
         push.send(&api).await?;
@@ -126,6 +135,7 @@ struct KindPush {
     target: String,
     mapping: Mapping,
     query: PushQuery,
+    accounts: Option<AccountJoin>,
     /// When the metadata behind the mapping was read.
     fetched_at: Option<String>,
     plan: Plan,
@@ -191,15 +201,15 @@ impl<'a> Push<'a> {
     }
 
     /// Whether there is anything to send, and nothing that stops it before it begins.
-    fn may_send(&mut self) -> bool {
-        if self.operations() == 0 || self.brakes() {
-            return false;
+    fn may_send(&mut self) -> Result<bool> {
+        if self.brakes() || (self.operations() == 0 && !self.has_unknown_accounts()?) {
+            return Ok(false);
         }
         if self.budget.room() == 0 {
             self.summary.stop(Stop::Credits);
-            return false;
+            return Ok(false);
         }
-        true
+        Ok(true)
     }
 
     fn brakes(&mut self) -> bool {
@@ -212,8 +222,10 @@ impl<'a> Push<'a> {
     }
 
     fn brake(&self) -> Option<Brake> {
-        let updates: u64 = self.kinds.iter().map(|push| push.plan.counts.update).sum();
-        let linked: u64 = self.kinds.iter().map(|push| push.plan.linked).sum();
+        // what was found by its name is written for the first time: that is a beginning, not a change of what we wrote
+        let sum = |of: fn(&Plan) -> u64| self.kinds.iter().map(|push| of(&push.plan)).sum::<u64>();
+        let updates = sum(|plan| plan.counts.update - plan.adoptions);
+        let linked = sum(|plan| plan.linked.saturating_sub(plan.adoptions));
         if updates <= BRAKE_RECORDS || updates * BRAKE_FRACTION <= linked {
             return None;
         }
@@ -228,7 +240,21 @@ impl<'a> Push<'a> {
     }
 
     async fn send(&mut self, api: &CrmApi) -> Result<()> {
-        match self.refresh_metadata(api).await? {
+        let found = match self.find_accounts(api).await? {
+            Refreshed::Stopped(error) => {
+                self.summary.stop(Stop::Api(error));
+                return Ok(());
+            }
+            found => found,
+        };
+        if matches!(found, Refreshed::Changed) {
+            self.survey(0)?;
+        }
+        let changed = match found.and(self.refresh_metadata(api).await?) {
+            Refreshed::Stopped(error) => Refreshed::Stopped(error),
+            refreshed => refreshed.and(self.link_first(api).await?),
+        };
+        match changed {
             Refreshed::Same => {}
             Refreshed::Changed => {
                 self.survey(0)?;
@@ -320,7 +346,38 @@ impl<'a> Push<'a> {
         Ok(refreshed)
     }
 
+    /// Before the first write to a module: finds what stands there under our names already.
+    async fn link_first(&mut self, api: &CrmApi) -> Result<Refreshed> {
+        let mut refreshed = Refreshed::Same;
+        for push in &self.kinds {
+            if push.plan.operations() == 0 || self.db.has_links(&push.target)? {
+                continue;
+            }
+            let (module, name_field) = (self.crm.module(push.kind), push.mapping.name_field());
+            let now = (self.clock)();
+            match link::link_kind(self.db, self.crm, &mut self.names, api, (push.kind, name_field), now).await? {
+                Ok(linked) => {
+                    linked.notes(module).iter().for_each(|note| (self.talk)(note));
+                    if linked.linked > 0 {
+                        (self.talk)(&format!(
+                            "{module}: {} found by name and linked",
+                            counted(linked.linked, "record", "records")
+                        ));
+                        refreshed = Refreshed::Changed;
+                    }
+                }
+                Err(error @ (Error::Network(_) | Error::Throttled(_) | Error::DayLimit(_))) => {
+                    return Ok(Refreshed::Stopped(error));
+                }
+                // an upsert finds a record by its name too; reading may be a scope that the token lacks
+                Err(error) => (self.talk)(&format!("{module}: its records cannot be listed ({error})")),
+            }
+        }
+        Ok(refreshed)
+    }
+
     fn finish(mut self, run_id: Option<i64>) -> Result<Summary> {
+        self.count_accounts()?;
         if self.options.dry_run {
             self.summary.brake = self.brake().filter(|_| !self.options.allow_mass_change);
         }
@@ -357,6 +414,20 @@ enum Refreshed {
     Stopped(Error),
 }
 
+fn query(kind: Kind, mapping: &Mapping, crm: &CrmConfig, accounts: Option<&AccountJoin>) -> PushQuery {
+    let rules = QueryRules { target: &|kind| crm.target(kind), untagged: &crm.rules.untagged_status, accounts };
+    PushQuery::new(kind, &mapping.columns, &rules)
+}
+
+impl Refreshed {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (first, Self::Same) | (first @ Self::Stopped(_), _) => first,
+            (_, other) => other,
+        }
+    }
+}
+
 impl KindPush {
     fn new(db: &Db, crm: &CrmConfig, kind: Kind) -> Result<Self> {
         let target = crm.target(kind);
@@ -365,12 +436,13 @@ impl KindPush {
             None => (Vec::new(), None),
         };
         let mapping = Mapping::new(kind, crm, &known);
-        let query = PushQuery::new(kind, &mapping.columns, |kind| crm.target(kind));
+        let accounts = accounts::join_of(kind, crm);
         Ok(Self {
+            query: query(kind, &mapping, crm, accounts.as_ref()),
+            accounts,
             kind,
             target,
             mapping,
-            query,
             fetched_at,
             plan: Plan::default(),
             tally: Tally::default(),
@@ -379,7 +451,7 @@ impl KindPush {
     }
 
     fn set_mapping(&mut self, mapping: Mapping, crm: &CrmConfig) {
-        self.query = PushQuery::new(self.kind, &mapping.columns, |kind| crm.target(kind));
+        self.query = query(self.kind, &mapping, crm, self.accounts.as_ref());
         self.mapping = mapping;
     }
 
@@ -387,7 +459,7 @@ impl KindPush {
         let Tally { created, updated, adopted, rejected, .. } = self.tally;
         let planned = self.plan.counts;
         let refused = rejected.len() as u64;
-        let left = planned.create + planned.update - (created + updated + adopted + refused);
+        let left = (planned.create + planned.update).saturating_sub(created + updated + adopted + refused);
         let summary = KindSummary {
             kind: self.kind,
             module: crm.module(self.kind).to_owned(),

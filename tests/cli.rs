@@ -34,6 +34,12 @@ fn bad_configuration_names_the_file_the_key_and_the_fix() {
             "[crm]\ndata_center = \"com\"\nclient_id = \"x\"\n[crm.modules]\nleads = \"Leads\"\n",
             vec!["crm.modules", "leads"],
         ),
+        ("[crm]\ndata_center = \"com\"\nclient_id = \"x\"\ntrigger = [\"all\"]\n", vec!["trigger", "all", "workflow"]),
+        ("[crm]\ndata_center = \"com\"\nclient_id = \"x\"\nusd_tolerance = 2\n", vec!["usd_tolerance", "0.01"]),
+        (
+            "[crm]\ndata_center = \"com\"\nclient_id = \"x\"\n[crm.fields.subscriptions]\nemail = { policy = \"once\" }\n",
+            vec!["email.policy", "create_only"],
+        ),
         ("[storse.us]\n", vec!["storse"]),
         ("not toml at all", vec!["line 1"]),
     ] {

@@ -13,12 +13,14 @@ mod chain; // the demo ties; golden files of every report
 mod cli; // bad input, exit codes, help, the README's commands
 mod connect; // OAuth: connect, disconnect, whoami
 mod convergence; // seeded storms: edits, faults and kills, after which the mirror is the store
+mod crm; // crm check, link, verify, trace, setup
 mod ingest; // listing: completeness and removal
 mod ingest_faults; // every fault and error of the store contract by its name
 mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
 mod push; // plan and apply against the simulated CRM
+mod push_convergence; // seeded storms of pushes, after which the CRM holds what the mirror expects
 mod rebuild; // derived rows made again are the rows ingest made
 mod report_files; // every file of queries/: listed, described, runs in the plain shell
 mod report_formats; // how an answer looks, where it is written, how it is stopped

@@ -2,6 +2,9 @@
 //! answers for each record by its position; every item's own status is read whatever the HTTP status is, and a refusal
 //! of the whole request may come bare or as a list of one.
 
+pub mod records;
+pub mod settings;
+
 use std::collections::HashMap;
 
 use reqwest::Method;
@@ -34,6 +37,8 @@ const SCOPE_CODES: [&str; 3] = ["AUTHORIZATION_FAILED", "NO_PERMISSION", "OAUTH_
 
 pub struct CrmApi {
     client: Client,
+    /// The automation a write starts, as JSON.
+    trigger: String,
 }
 
 /// What became of one record of a write.
@@ -67,7 +72,14 @@ pub fn records_for(credits: u64) -> usize {
 
 impl CrmApi {
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, trigger: "[]".to_owned() }
+    }
+
+    /// Lets writes start these kinds of automation.
+    #[must_use]
+    pub fn with_trigger(mut self, trigger: &[String]) -> Self {
+        self.trigger = Value::from(trigger.to_vec()).to_string();
+        self
     }
 
     /// Requests sent so far, retries included.
@@ -110,26 +122,42 @@ impl CrmApi {
     async fn write(&self, method: Method, path: String, records: &[String], more: &str) -> Result<Write, Error> {
         let what = format!("{method} {path}");
         // an absent trigger would run every automation of the module (CRM contract §2)
-        let body = format!("{{\"data\":[{}]{more},\"trigger\":[]}}", records.join(","));
+        let body = format!("{{\"data\":[{}]{more},\"trigger\":{}}}", records.join(","), self.trigger);
         let request = Request { method, path, body: Some(body.into_bytes()) };
         self.client.send(&request, |answer| self.read_write(&what, records.len(), answer)).await
     }
 
     fn read_list(&self, what: &str, key: &str, answer: &Answer) -> Reading<Vec<Value>> {
+        match self.read_body(what, answer) {
+            Reading::Good(Value::Null) => Reading::Good(Vec::new()),
+            Reading::Good(mut body) => match body[key].take() {
+                Value::Array(items) => Reading::Good(items),
+                _ => Reading::Garbled(format!("{what}: no {key} in the answer")),
+            },
+            Reading::Garbled(message) => Reading::Garbled(message),
+            Reading::Refused(error) => Reading::Refused(error),
+            Reading::Throttled => Reading::Throttled,
+        }
+    }
+
+    /// The body of a read; null when the CRM has nothing to tell.
+    fn read_body(&self, what: &str, answer: &Answer) -> Reading<Value> {
         if answer.status == 204 {
-            return Reading::Good(Vec::new());
+            return Reading::Good(Value::Null);
         }
         if answer.status == 429 {
             return self.read_throttle(answer);
         }
+        let body = serde_json::from_slice::<Value>(&answer.body);
         if !(200..300).contains(&answer.status) {
-            return Reading::Refused(self.client.refusal(what, answer));
+            let code = body.ok().and_then(|body| plain_text(&body["code"])).unwrap_or_default();
+            let no_scope = SCOPE_CODES.contains(&code.as_str());
+            let refusal = if no_scope { self.client.no_scope(what, answer) } else { self.client.refusal(what, answer) };
+            return Reading::Refused(refusal);
         }
-        match serde_json::from_slice::<Value>(&answer.body) {
-            Ok(mut body) => match body[key].take() {
-                Value::Array(items) => Reading::Good(items),
-                _ => Reading::Garbled(format!("{what}: no {key} in the answer")),
-            },
+        match body {
+            Ok(body) if body.is_object() => Reading::Good(body),
+            Ok(_) => Reading::Garbled(format!("{what}: the answer is no object")),
             Err(error) => Reading::Garbled(format!("{what}: the answer is not complete JSON ({error})")),
         }
     }

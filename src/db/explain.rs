@@ -38,7 +38,9 @@ pub struct CrmRefusal {
     pub code: String,
     pub message: Option<String>,
     pub field: Option<String>,
+    pub value: Option<String>,
     pub attempts: i64,
+    pub first_at: String,
     pub last_at: String,
     pub next_at: String,
 }
@@ -137,7 +139,7 @@ impl Db {
     pub fn crm_refusals_of(&self, store_id: &str, kind: Kind, record_id: &str) -> Result<Vec<CrmRefusal>> {
         rows(
             &self.connection,
-            "select target, code, message, field, attempts, last_at, next_at from crm_rejections
+            "select target, code, message, field, value, attempts, first_at, last_at, next_at from crm_rejections
              where store_id = ?1 and kind = ?2 and record_id = ?3 order by target",
             [store_id, kind.name(), record_id],
             |row| {
@@ -146,9 +148,11 @@ impl Db {
                     code: row.get(1)?,
                     message: row.get(2)?,
                     field: row.get(3)?,
-                    attempts: row.get(4)?,
-                    last_at: row.get(5)?,
-                    next_at: row.get(6)?,
+                    value: row.get(4)?,
+                    attempts: row.get(5)?,
+                    first_at: row.get(6)?,
+                    last_at: row.get(7)?,
+                    next_at: row.get(8)?,
                 })
             },
         )

@@ -5,6 +5,7 @@ use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::db::Db;
+use crate::db::crm_links::{Owner, owner, set_fields};
 use crate::db::push_rows::GONE;
 use crate::model::Kind;
 use crate::model::crm::FieldInfo;
@@ -65,10 +66,16 @@ pub struct PushRun {
 }
 
 impl Db {
-    /// Saves what came of one write. `retry_at` says when a record refused so many times is sent again.
-    pub fn save_push(&self, batch: &Batch, retry_at: impl Fn(u32) -> String) -> Result<()> {
+    /// Saves what came of one write. `retry_at` says when a record refused so many times is sent again. Returns the
+    /// acknowledgements, by their place, that name a CRM record which is another record's already: those are not saved.
+    pub fn save_push(&self, batch: &Batch, retry_at: impl Fn(u32) -> String) -> Result<Vec<(usize, Owner)>> {
         self.write(|connection| {
-            for acknowledgement in batch.acknowledged {
+            let mut taken = Vec::new();
+            for (place, acknowledgement) in batch.acknowledged.iter().enumerate() {
+                if let Some(owner) = other_owner(connection, batch, acknowledgement)? {
+                    taken.push((place, owner));
+                    continue;
+                }
                 save_link(connection, batch, acknowledgement)?;
                 clear_rejection(
                     connection,
@@ -86,8 +93,24 @@ impl Db {
                     .prepare_cached("insert into crm_credits (target, used_at, credits) values (?1, ?2, ?3)")?
                     .execute(params![batch.host, batch.now, batch.credits])?;
             }
-            Ok(())
+            Ok(taken)
         })
+    }
+
+    /// Notes that another record's values were written over a linked record's.
+    pub fn save_overwritten(&self, target: &str, kind: Kind, owner: &Owner, fields: &str) -> Result<()> {
+        self.write(|connection| set_fields(connection, (target, kind, &owner.store_id, &owner.record_id), fields))
+    }
+
+    /// What a linked record's CRM record was last known to hold.
+    pub fn fields_sent(&self, target: &str, kind: Kind, owner: &Owner) -> Result<Option<String>> {
+        Ok(self
+            .connection()
+            .prepare_cached(
+                "select fields_sent from crm_links where target = ?1 and store_id = ?2 and kind = ?3 and record_id = ?4",
+            )?
+            .query_row([target, &owner.store_id, kind.name(), &owner.record_id], |row| row.get(0))
+            .optional()?)
     }
 
     /// Forgets rejections of records that have nothing to send any more.
@@ -238,6 +261,12 @@ impl Db {
     }
 }
 
+/// The other record that an accepted record's CRM id belongs to.
+fn other_owner(connection: &Connection, batch: &Batch, link: &Acknowledgement) -> Result<Option<Owner>> {
+    let owner = owner(connection, batch.target, &link.crm_id)?;
+    Ok(owner.filter(|owner| (&owner.store_id, &owner.record_id) != (&link.store_id, &link.record_id)))
+}
+
 fn save_link(connection: &Connection, batch: &Batch, link: &Acknowledgement) -> Result<()> {
     connection
         .prepare_cached(
@@ -308,7 +337,13 @@ fn save_rejection(
     Ok(())
 }
 
-fn clear_rejection(connection: &Connection, target: &str, kind: Kind, store_id: &str, record_id: &str) -> Result<()> {
+pub(super) fn clear_rejection(
+    connection: &Connection,
+    target: &str,
+    kind: Kind,
+    store_id: &str,
+    record_id: &str,
+) -> Result<()> {
     connection
         .prepare_cached(
             "delete from crm_rejections where target = ?1 and store_id = ?2 and kind = ?3 and record_id = ?4",

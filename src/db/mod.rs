@@ -2,6 +2,8 @@
 //! lives across an await because everything here is synchronous. One process writes at a time (a lock file beside
 //! the database); readers are never blocked.
 
+mod accounts;
+mod crm_links;
 mod derive;
 mod explain;
 mod links;
@@ -28,11 +30,13 @@ use crate::failure::{Code, Failure};
 use crate::files::create_private_folder;
 use crate::model::Value;
 
+pub use accounts::{AccountCounts, AccountJoin, FoundAccount};
+pub use crm_links::{FoundLink, KnownLink, NOTHING_SENT, Owner, Repair};
 pub use explain::{CrmPlace, CrmRefusal, PayloadVersion, Relatives};
 pub use links::{Acknowledgement, Batch, PushRun, Rejection};
 pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow, UnknownValue};
 pub use names::NameCache;
-pub use push_rows::{Cell, LinkRow, ParentRow, PushQuery, PushRow, RejectionRow};
+pub use push_rows::{Cell, LinkRow, ParentRow, PushQuery, PushRow, QueryRules, RejectionRow};
 pub use rebuild::RebuildSummary;
 pub use removal::Missing;
 pub use save::{Class, SavedRecord};

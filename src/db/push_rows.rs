@@ -7,7 +7,8 @@ use anyhow::Result;
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Row, ToSql};
 
-use crate::db::Db;
+use crate::db::{AccountJoin, Db};
+use crate::model::tables::Source;
 use crate::model::{Column, Kind};
 
 /// A value on its way to a CRM field.
@@ -54,6 +55,15 @@ pub struct ParentRow<'a> {
     pub gone: bool,
 }
 
+/// What the configuration says of a statement.
+pub struct QueryRules<'a> {
+    /// The CRM module of a kind, with its host.
+    pub target: &'a dyn Fn(Kind) -> String,
+    /// The status of a subscription that is no longer listed.
+    pub untagged: &'a str,
+    pub accounts: Option<&'a AccountJoin>,
+}
+
 /// The statement for one kind: made once, run for all records or for one.
 pub struct PushQuery {
     all: String,
@@ -69,9 +79,9 @@ const OWN_COLUMNS: usize = 8;
 const PARENT_COLUMNS: usize = 5;
 
 impl PushQuery {
-    /// `columns` are stored columns or come with their own SQL; `target` names the CRM module of a kind.
-    pub fn new(kind: Kind, columns: &[&'static Column], target: impl Fn(Kind) -> String) -> Self {
-        let table = kind.table();
+    /// `columns` are stored columns or come with their own SQL, or are the lookup to the account.
+    pub fn new(kind: Kind, columns: &[&'static Column], rules: &QueryRules) -> Self {
+        let (table, target) = (kind.table(), rules.target);
         let mut parameters = vec![target(kind), kind.name().to_owned()];
         let mut selected =
             vec![format!("r.store_id, r.{}, r.removed_at is not null, l.crm_id, l.state, l.fields_sent", table.key)];
@@ -92,7 +102,16 @@ impl PushQuery {
             ));
             parameters.extend([target(parent), parent.name().to_owned()]);
         }
-        selected.extend(columns.iter().map(|column| expression(column)));
+        if let Some(accounts) = rules.accounts {
+            let (target_mark, field_mark) = (parameters.len() + 1, parameters.len() + 2);
+            joins.push(format!(
+                "left join crm_accounts account on account.target = ?{target_mark}
+                   and account.match_field = ?{field_mark} and account.value = r.{}",
+                accounts.column
+            ));
+            parameters.extend([accounts.target.clone(), accounts.match_field.clone()]);
+        }
+        selected.extend(columns.iter().map(|column| expression(column, rules.untagged)));
         let (records, key) = (table.records, table.key);
         let all = format!(
             "select {}
@@ -136,9 +155,10 @@ fn alias(parent: Kind) -> &'static str {
     &parent.name()[..1]
 }
 
-fn expression(column: &Column) -> String {
+fn expression(column: &Column, untagged: &str) -> String {
     match (column.crm.and_then(|field| field.sql), column.stored_name()) {
-        (Some(sql), _) => sql.to_owned(),
+        (Some(sql), _) => sql.replace("{untagged}", &format!("'{}'", untagged.replace('\'', "''"))),
+        (None, None) if column.source == Source::Crm => "account.crm_id".to_owned(),
         (None, Some(stored)) => format!("r.{stored}"),
         // of the mirror's own columns only the payload is not in the row itself
         (None, None) => "p.body".to_owned(),
@@ -195,6 +215,35 @@ impl Db {
             visit(&query.read(row)?)?;
         }
         Ok(())
+    }
+
+    /// For each column, the characters of its longest text and how many records exceed the given length. Removed
+    /// records are not counted: they are never made.
+    pub fn text_lengths(&self, kind: Kind, columns: &[(&'static Column, u64)]) -> Result<Vec<(u64, u64)>> {
+        if columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let table = kind.table();
+        let measures: Vec<String> = columns
+            .iter()
+            .map(|(column, limit)| {
+                let value = expression(column, "");
+                format!("coalesce(max(length({value})), 0), coalesce(sum(length({value}) > {limit}), 0)")
+            })
+            .collect();
+        let mut joins = String::from("left join payloads p on p.payload_id = r.payload_id");
+        for parent in table.parents() {
+            let (alias, above) = (alias(parent), parent.table());
+            joins.push_str(&format!(
+                " left join {} {alias} on {alias}.store_id = r.store_id and {alias}.{key} = r.{key}",
+                above.records,
+                key = above.key
+            ));
+        }
+        let sql = format!("select {} from {} r {joins} where r.removed_at is null", measures.join(", "), table.records);
+        Ok(self.connection().prepare(&sql)?.query_row([], |row| {
+            (0..columns.len()).map(|place| Ok((row.get(2 * place)?, row.get(2 * place + 1)?))).collect()
+        })?)
     }
 
     /// Shows one record; None when there is none.

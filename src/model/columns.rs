@@ -10,7 +10,9 @@ use crate::model::tables::Source::{Key, Mirror};
 use crate::model::tables::ValueType::{
     Any, Boolean, Day, Decimal, IdText, Instant, Integer, Json, LocalTime, Money, Rate, Real, Text,
 };
-use crate::model::tables::{Column, CrmType as C, LookupTo, Table, Versions, column, derived, joined, json, push};
+use crate::model::tables::{
+    Column, CrmType as C, Drift, LookupTo, Table, Versions, column, derived, joined, json, push,
+};
 
 const FREQUENCIES: &[&str] = &["monthly", "quarterly", "half_yearly", "yearly"];
 const PRICING_TYPES: &[&str] = &["list_price", "partner_price"];
@@ -124,13 +126,14 @@ const SUBSCRIPTION_FIELDS: &[Column] = &[
     json("status", "/status", Text, "active or inactive, as received")
         .known(&["active", "inactive"])
         .crm(C::Picklist, "Status")
-        .sql("case when r.removed_at is null then r.status else 'Un-Tagged' end"),
+        .sql("case when r.removed_at is null then r.status else {untagged} end"),
     json("currency", "/currency", Text, "the currency of next_recurring_amount"),
     json("next_recurring_amount", "/next_recurring_amount", Money, "what the next renewal costs; stale when not live")
         .unit("currency")
         .crm(C::Currency, "Next Recurring Amount"),
     json("next_recurring_amount_usd", "/next_recurring_amount_usd", Money, "the same in USD")
         .unit("USD")
+        .drifts(Drift::Equivalent)
         .crm(C::Decimal, "Next Recurring USD"),
     json(
         "next_recurring_date",
@@ -224,7 +227,10 @@ pub(super) static TRANSACTIONS: Table = Table {
             json("amount", "/amount", Money, "positive for refunds too; 0 for events without money")
                 .unit("currency")
                 .crm(C::Currency, "Amount"),
-            json("usd_amount", "/usd_amount", Money, "the same in USD").unit("USD").crm(C::Decimal, "Amount USD"),
+            json("usd_amount", "/usd_amount", Money, "the same in USD")
+                .unit("USD")
+                .drifts(Drift::Equivalent)
+                .crm(C::Decimal, "Amount USD"),
             json("currency", "/currency", Text, "the currency of amount"),
             json("billing_frequency", "/billing_frequency", Text, "how often the subscription renewed then")
                 .known(FREQUENCIES)
@@ -303,33 +309,40 @@ pub(super) static COMMISSIONS: Table = Table {
             json("payout_currency", "/payout_currency", Text, "the entity's currency").crm(C::Text, "Payout Currency"),
             json("exchange_rate", "/exchange_rate", Decimal, "from currency to payout_currency")
                 .unit("payout_currency per currency")
+                .drifts(Drift::Rate)
                 .crm(C::Decimal, "Exchange Rate"),
             json("commission", "/commission", Money, "as received; positive on reversals too")
                 .unit("currency")
                 .crm(C::Currency, "Commission"),
             json("base_commission", "/base_commission", Money, "commission × exchange_rate; positive on reversals too")
-                .unit("payout_currency"),
+                .unit("payout_currency")
+                .drifts(Drift::Scaled),
             json("payout_commission", "/payout_commission", Money, "the part in a payout").unit("currency"),
             json("balance_commission", "/balance_commission", Money, "the part not yet paid").unit("currency"),
             derived("sign", Integer, "-1 for a reversal, 1 otherwise"),
             derived("net_payout", Money, "sign × |base_commission|")
                 .unit("payout_currency")
+                .drifts(Drift::Scaled)
                 .crm(C::Decimal, "Net Payout"),
             derived("net_usd", Money, "sign × |usd_commission|, else net_payout when that is in USD")
                 .unit("USD")
+                .drifts(Drift::Equivalent)
                 .crm(C::Decimal, "Commission USD"),
             derived("balance_payout", Money, "sign × |balance_commission| × exchange_rate; empty when removed")
                 .unit("payout_currency")
+                .drifts(Drift::Scaled)
                 .crm(C::Decimal, "Balance"),
             derived("payout_amount", Money, "sign × |payout_commission| × exchange_rate").unit("payout_currency"),
             json("eligible_amount", "/eligible_txn_amount", Money, "the base of the rate, as received")
                 .unit("eligible_currency")
                 .crm(C::Decimal, "Eligible Amount"),
             json("eligible_usd_amount", "/eligible_txn_usd_amount", Money, "the base in USD; newer records only")
-                .unit("USD"),
+                .unit("USD")
+                .drifts(Drift::Equivalent),
             derived("eligible_currency", Text, "the currency of eligible_amount"),
             json("usd_commission", "/usd_commission", Money, "the commission in USD, signed; newer records only")
-                .unit("USD"),
+                .unit("USD")
+                .drifts(Drift::Equivalent),
             json("usd_currency_symbol", "/usd_currency_symbol", Text, "the symbol of USD; newer records only"),
             derived("rate", Rate, "commission ÷ base as a fraction, magnitudes")
                 .unit("fraction")

@@ -17,6 +17,27 @@ pub struct FieldInfo {
     pub pick_list_values: Option<String>,
 }
 
+/// One module, as the settings list it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModuleInfo {
+    pub id: String,
+    pub api_name: String,
+    pub plural: String,
+    pub singular: String,
+}
+
+/// The organisation behind the CRM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Organisation {
+    pub edition: Option<String>,
+    pub users: Option<u64>,
+    /// The ISO code of its home currency.
+    pub currency: Option<String>,
+    /// production, sandbox or developer.
+    pub kind: Option<String>,
+    pub time_zone: Option<String>,
+}
+
 /// Why the CRM did not take a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {

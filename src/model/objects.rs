@@ -265,6 +265,17 @@ const OTHERS: &[(&str, &[Plain])] = &[
             ("fetched_at", "TEXT", "when the CRM said so"),
         ],
     ),
+    (
+        "crm_accounts",
+        &[
+            ("target", "TEXT", "the CRM's API host"),
+            ("match_field", "TEXT", "the field of the accounts that was compared"),
+            ("value", "TEXT", "the customer's value: an organisation's id, or a company's name"),
+            ("crm_id", "TEXT", "the account that has it; empty when none or several have"),
+            ("matches", "INTEGER", "accounts that have it"),
+            ("looked_up_at", "TEXT", "when the CRM said so"),
+        ],
+    ),
     ("settings", &[("name", "TEXT", "a fact about this file"), ("value", "TEXT", "its value")]),
     (
         "data_dictionary",

@@ -73,7 +73,7 @@ pub struct CrmField {
     /// Text that is cut to the field's length instead of being refused.
     pub cuttable: bool,
     /// The SQL value, where it is not simply the stored column: `r` is the record's row, `s` the row of the
-    /// subscription it belongs to.
+    /// subscription it belongs to, `{untagged}` the status of a subscription that is no longer listed.
     pub sql: Option<&'static str>,
 }
 
@@ -82,6 +82,18 @@ impl CrmField {
     pub fn api_name(&self) -> String {
         self.label.replace(' ', "_")
     }
+}
+
+/// How a value moves by itself, without anything having happened to the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drift {
+    None,
+    /// An amount converted to US dollars.
+    Equivalent,
+    /// An exchange rate.
+    Rate,
+    /// An amount multiplied by the exchange rate.
+    Scaled,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +106,7 @@ pub struct Column {
     /// The values known so far; others are kept and counted in `unknown_values`. Empty: free text.
     pub known: &'static [&'static str],
     pub crm: Option<CrmField>,
+    pub drift: Drift,
     pub meaning: &'static str,
 }
 
@@ -129,6 +142,11 @@ impl Column {
         self
     }
 
+    pub(super) const fn drifts(mut self, drift: Drift) -> Self {
+        self.drift = drift;
+        self
+    }
+
     pub(super) const fn cuttable(mut self) -> Self {
         if let Some(mut crm) = self.crm {
             crm.cuttable = true;
@@ -147,7 +165,7 @@ impl Column {
 }
 
 pub(super) const fn column(name: &'static str, source: Source, value: ValueType, meaning: &'static str) -> Column {
-    Column { name, source, value, unit: "", known: &[], crm: None, meaning }
+    Column { name, source, value, unit: "", known: &[], crm: None, drift: Drift::None, meaning }
 }
 
 pub(super) const fn json(name: &'static str, pointer: &'static str, value: ValueType, meaning: &'static str) -> Column {

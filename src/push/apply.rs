@@ -13,7 +13,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::api::crm::{RECORDS_PER_REQUEST, Write, WriteItem};
 use crate::api::{CrmApi, Error};
-use crate::db::{Acknowledgement, Batch as Settled, Db, PushQuery, Rejection};
+use crate::db::{Acknowledgement, Batch as Settled, Db, NOTHING_SENT, Owner, PushQuery, Rejection};
 use crate::model::Kind;
 use crate::model::crm::Refusal;
 use crate::model::instant::format_instant;
@@ -31,6 +31,9 @@ const MAX_VALUE_CHARACTERS: usize = 500;
 /// Days after which a refused record is sent again: after the first refusal, the second, … (design, rule 5).
 const RETRY_DAYS: [u64; 4] = [1, 2, 4, 7];
 
+/// The code of a record that the CRM took for another of ours.
+const TAKEN: &str = "CRM_RECORD_TAKEN";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
     /// Upsert by name.
@@ -39,6 +42,8 @@ enum Operation {
     Update,
     /// By an id that the CRM named: the record is ours by its name.
     Adopt,
+    /// By the link's id, once more: another record's values were written over it.
+    Restore,
 }
 
 /// Records to be sent together, with the id to adopt where there is one.
@@ -133,8 +138,8 @@ impl Sender<'_> {
             tally.requests += u64::from(answer.is_ok());
             match answer {
                 Ok(Write::Items(items)) => {
-                    let adopted = self.settle(prepared, items, credits, plan, tally).await?;
-                    next.extend(adopted);
+                    let more = self.settle(prepared, items, credits, plan, tally).await?;
+                    next.extend(more);
                 }
                 Ok(Write::Refused(_)) if prepared.items.len() > 1 => {
                     self.save(credits, &[], &[])?;
@@ -174,7 +179,7 @@ impl Sender<'_> {
         })
     }
 
-    /// Saves what came of a batch; returns what is to be adopted.
+    /// Saves what came of a batch; returns what is to be adopted or restored.
     async fn settle(
         &self,
         prepared: Prepared,
@@ -182,26 +187,30 @@ impl Sender<'_> {
         credits: u64,
         plan: &mut Plan,
         tally: &mut Tally,
-    ) -> Result<Option<Batch>> {
+    ) -> Result<Vec<Batch>> {
         let operation = prepared.operation;
-        let mut acknowledged = Vec::new();
-        let mut refused = Vec::new();
+        let (mut accepted, mut acknowledged, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for (item, answer) in prepared.items.into_iter().zip(answers) {
             match answer {
-                Ok(accepted) => {
-                    match operation {
-                        Operation::Create if accepted.existed => tally.adopted += 1,
-                        Operation::Create => tally.created += 1,
-                        Operation::Update => tally.updated += 1,
-                        Operation::Adopt => tally.adopted += 1,
-                    }
-                    acknowledged.push(self.acknowledge(&item, accepted.crm_id)?);
+                Ok(answer) => {
+                    acknowledged.push(self.acknowledge(&item, answer.crm_id)?);
+                    accepted.push((item, answer.existed));
                 }
                 Err(refusal) => refused.push((item, refusal)),
             }
         }
         // saved before anything else is asked of the CRM: an acknowledgement must not be lost to a later failure
-        self.save(credits, &acknowledged, &[])?;
+        let taken = self.save(credits, &acknowledged, &[])?;
+        let mut restored = Vec::new();
+        for (place, (item, existed)) in accepted.into_iter().enumerate() {
+            match taken.iter().find(|(taken, _)| *taken == place) {
+                None => tally.count(operation, &item, existed),
+                Some((_, owner)) => {
+                    restored.push((self.overwritten(owner, &item)?, None));
+                    refused.push((item, taken_by(owner, &acknowledged[place].crm_id)));
+                }
+            }
+        }
         let adoptable = if operation == Operation::Create { self.ours(&refused).await } else { HashMap::new() };
         let mut adopted = Vec::new();
         let mut rejections = Vec::new();
@@ -214,7 +223,20 @@ impl Sender<'_> {
         if !rejections.is_empty() {
             self.save(0, &[], &rejections)?;
         }
-        Ok((!adopted.is_empty()).then_some(Batch { operation: Operation::Adopt, records: adopted }))
+        restored.sort_unstable();
+        restored.dedup();
+        let batches = [(Operation::Adopt, adopted), (Operation::Restore, restored)];
+        let batches = batches.into_iter().filter(|(_, records)| !records.is_empty());
+        Ok(batches.map(|(operation, records)| Batch { operation, records }).collect())
+    }
+
+    /// A unique field made the CRM write this record over another of ours: the other's link says what its CRM record
+    /// holds now, so that its own values are sent again, in this push or the next.
+    fn overwritten(&self, owner: &Owner, item: &Item) -> Result<Key> {
+        let held = self.db.fields_sent(self.target, self.kind, owner)?;
+        self.db.save_overwritten(self.target, self.kind, owner, &merged(held.as_deref(), &item.fields)?)?;
+        let store = self.names.find(&owner.store_id).unwrap_or(item.key.store);
+        Ok(Key { store, id: owner.record_id.parse()? })
     }
 
     fn acknowledge(&self, item: &Item, crm_id: String) -> Result<Acknowledgement> {
@@ -234,7 +256,8 @@ impl Sender<'_> {
         plan: &mut Plan,
         tally: &mut Tally,
     ) -> Rejection {
-        let gone = operation == Operation::Update && refusal.is_unknown_id();
+        let is_linked = matches!(operation, Operation::Update | Operation::Restore);
+        let gone = is_linked && refusal.is_unknown_id();
         let message = if gone {
             format!(
                 "{}: record {} is no longer in the CRM; run `storemirror crm verify --repair`",
@@ -244,7 +267,7 @@ impl Sender<'_> {
         } else {
             refusal.message
         };
-        if operation != Operation::Update {
+        if !is_linked {
             plan.blocked.insert(item.key);
         }
         let value = refusal.field.as_deref().and_then(|field| value_of(&item.fields, field));
@@ -283,7 +306,12 @@ impl Sender<'_> {
             .collect()
     }
 
-    fn save(&self, credits: u64, acknowledged: &[Acknowledgement], rejected: &[Rejection]) -> Result<()> {
+    fn save(
+        &self,
+        credits: u64,
+        acknowledged: &[Acknowledgement],
+        rejected: &[Rejection],
+    ) -> Result<Vec<(usize, Owner)>> {
         let now = (self.clock)();
         let batch = Settled {
             target: self.target,
@@ -295,6 +323,34 @@ impl Sender<'_> {
             rejected,
         };
         self.db.save_push(&batch, |attempts| retry_at(now, attempts))
+    }
+}
+
+impl Tally {
+    fn count(&mut self, operation: Operation, item: &Item, existed: bool) {
+        match operation {
+            Operation::Create if existed => self.adopted += 1,
+            Operation::Create => self.created += 1,
+            // linked by its name alone, until now
+            Operation::Update if item.sent.as_deref() == Some(NOTHING_SENT) => self.adopted += 1,
+            Operation::Update => self.updated += 1,
+            Operation::Adopt => self.adopted += 1,
+            // it was counted when it was sent first
+            Operation::Restore => {}
+        }
+    }
+}
+
+/// The CRM took the record for another of ours.
+fn taken_by(owner: &Owner, crm_id: &str) -> Refusal {
+    Refusal {
+        code: TAKEN.to_owned(),
+        message: format!(
+            "the CRM wrote it over {crm_id}, which is our record {}:{}; a unique field of the module holds the same value \
+             in both: make it not unique, or leave it out in [crm.fields]",
+            owner.store_id, owner.record_id
+        ),
+        ..Refusal::default()
     }
 }
 

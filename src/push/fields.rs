@@ -9,16 +9,53 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::value::RawValue;
 
-use crate::config::CrmConfig;
+use crate::config::{AccountMatch, CrmConfig};
 use crate::db::{Cell, ParentRow, PushRow};
 use crate::model::crm::FieldInfo;
 use crate::model::json::{Members, Scalar};
 use crate::model::money;
-use crate::model::tables::{Column, CrmType, LookupTo, ValueType};
+use crate::model::tables::{Column, CrmField, CrmType, Drift, LookupTo, ValueType};
 use crate::model::{Kind, Table};
+use crate::push::tolerance::Tolerance;
 
 /// The field whose value is the record's name; also what an upsert finds a record by.
 const NAME_COLUMN: &str = "name";
+
+/// A field that the configuration asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) column: &'static Column,
+    pub(super) field: CrmField,
+    pub(super) api_name: String,
+    /// Written when a record is made, and never again.
+    pub(super) create_only: bool,
+}
+
+impl Wanted {
+    /// Whether a text too long for the field would be refused or left out.
+    pub(super) fn is_measured(&self) -> bool {
+        let is_text =
+            matches!(self.field.crm_type, CrmType::Text | CrmType::Email | CrmType::Picklist | CrmType::Textarea);
+        is_text && !self.field.cuttable && self.column.name != NAME_COLUMN
+    }
+}
+
+/// The fields of a kind in the order of its declaration.
+pub(super) fn wanted(kind: Kind, crm: &CrmConfig) -> Vec<Wanted> {
+    let overrides = crm.fields.get(&kind);
+    let asked = |(column, field): (&'static Column, CrmField)| {
+        let api_name = match overrides.and_then(|columns| columns.get(column.name)) {
+            Some(None) if column.name != NAME_COLUMN => return None,
+            Some(Some(api_name)) => api_name.clone(),
+            _ => field.api_name(),
+        };
+        let no_account =
+            field.crm_type == CrmType::Lookup(LookupTo::Accounts) && crm.rules.account_match == AccountMatch::None;
+        let create_only = crm.rules.is_create_only(kind, column.name);
+        (!no_account).then_some(Wanted { column, field, api_name, create_only })
+    };
+    kind.table().crm_columns().filter_map(asked).collect()
+}
 
 /// What goes into one CRM field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +67,7 @@ struct Target {
     cuttable: bool,
     /// Characters the CRM field holds, as far as its metadata says.
     length: Option<usize>,
+    create_only: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +77,8 @@ enum Source {
     Cell(usize),
     /// A place in [`PushRow::parents`].
     Parent(usize),
+    /// A place in [`PushRow::cells`] that holds the account's id.
+    Account(usize),
 }
 
 /// The fields of one kind: configuration and metadata applied.
@@ -48,6 +88,7 @@ pub(super) struct Mapping {
     pub(super) columns: Vec<&'static Column>,
     /// Mapped fields that the module does not have.
     pub(super) missing: Vec<String>,
+    pub(super) tolerance: Tolerance,
 }
 
 /// What to send for a parent.
@@ -65,25 +106,22 @@ impl Mapping {
     /// `known` is the module's metadata; empty: nothing is known of it.
     pub(super) fn new(kind: Kind, crm: &CrmConfig, known: &[FieldInfo]) -> Self {
         let table = kind.table();
-        let overrides = crm.fields.get(&kind);
         let by_name: BTreeMap<&str, &FieldInfo> = known.iter().map(|field| (field.api_name.as_str(), field)).collect();
-        let mut mapping = Self { targets: Vec::new(), columns: Vec::new(), missing: Vec::new() };
-        for (column, field) in table.crm_columns() {
+        let mut mapping =
+            Self { targets: Vec::new(), columns: Vec::new(), missing: Vec::new(), tolerance: Tolerance::default() };
+        mapping.tolerance.fraction = crm.rules.usd_tolerance;
+        for Wanted { column, field, api_name, create_only } in wanted(kind, crm) {
             let is_name = column.name == NAME_COLUMN;
-            let api_name = match overrides.and_then(|columns| columns.get(column.name)) {
-                Some(None) if !is_name => continue,
-                Some(Some(api_name)) => api_name.clone(),
-                _ => field.api_name(),
-            };
             let Some(source) = mapping.source(table, column, field.crm_type) else { continue };
             let info = by_name.get(api_name.as_str());
             if info.is_none() && !known.is_empty() && !is_name {
                 mapping.missing.push(api_name);
                 continue;
             }
-            if let Source::Cell(_) = source {
+            if let Source::Cell(_) | Source::Account(_) = source {
                 mapping.columns.push(column);
             }
+            mapping.tolerate(column, field.crm_type, &api_name);
             mapping.targets.push(Target {
                 api_name,
                 source,
@@ -91,6 +129,7 @@ impl Mapping {
                 value: column.value,
                 cuttable: field.cuttable,
                 length: info.and_then(|info| usize::try_from(info.length?).ok()),
+                create_only,
             });
         }
         mapping
@@ -101,10 +140,21 @@ impl Mapping {
             CrmType::Lookup(LookupTo::Kind(kind)) => {
                 table.parents().position(|parent| parent == kind).map(Source::Parent)
             }
-            // how an account is found is not configurable yet, so nothing is known to send
-            CrmType::Lookup(LookupTo::Accounts) => None,
+            CrmType::Lookup(LookupTo::Accounts) => Some(Source::Account(self.columns.len())),
             _ if column.name == NAME_COLUMN => Some(Source::Name),
             _ => Some(Source::Cell(self.columns.len())),
+        }
+    }
+
+    fn tolerate(&mut self, column: &Column, crm_type: CrmType, api_name: &str) {
+        if crm_type == CrmType::Textarea {
+            self.tolerance.payload = Some(api_name.to_owned());
+        }
+        if column.drift == Drift::Rate {
+            self.tolerance.rate = Some(api_name.to_owned());
+        }
+        if column.drift != Drift::None {
+            self.tolerance.fields.insert(api_name.to_owned(), column.drift);
         }
     }
 
@@ -128,8 +178,12 @@ impl Mapping {
         out.clear();
         out.push('{');
         let mut payload_left_out = false;
-        for target in &self.targets {
+        for target in self.targets.iter().filter(|target| !target.create_only || row.link.is_none()) {
             let value = match target.source {
+                Source::Account(place) => match &row.cells[place] {
+                    Cell::Text(crm_id) => Some(format!("{{\"id\":{}}}", quoted(crm_id)?)),
+                    _ => None,
+                },
                 Source::Name => Some(quoted(name)?),
                 Source::Cell(place) => match text_of(target, &row.cells[place]) {
                     Some(Plain::Number(number)) => Some(number),

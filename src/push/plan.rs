@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Result;
 
-use crate::db::{Db, PushQuery, PushRow};
+use crate::db::{Db, NOTHING_SENT, PushQuery, PushRow};
 use crate::model::Kind;
 use crate::model::json::sha256_hex;
 use crate::push::fields::{Lookup, Mapping, difference, lookup_of, record_name, unchanged};
@@ -77,6 +77,8 @@ pub(super) struct Plan {
     pub(super) updates: Vec<Key>,
     /// Records that stand in the CRM because of us.
     pub(super) linked: u64,
+    /// Updates of records that were found in the CRM by name: nothing of ours was ever acknowledged there.
+    pub(super) adoptions: u64,
     /// Unlinked records that this push will not link.
     pub(super) blocked: HashSet<Key>,
     /// Refused once, with nothing to send any more.
@@ -126,6 +128,11 @@ impl Names {
             self.stores.len() - 1
         });
         u32::try_from(place).unwrap_or(u32::MAX)
+    }
+
+    /// The place of a store that has one.
+    pub(super) fn find(&self, store_id: &str) -> Option<u32> {
+        self.stores.iter().position(|store| store.id == store_id).and_then(|place| u32::try_from(place).ok())
     }
 
     pub(super) fn store_id(&self, key: Key) -> &str {
@@ -184,8 +191,12 @@ pub(super) fn plan(
         let lookups = parents.lookups(kind, mapping, row, key.store);
         let left_out = mapping.write(row, &names.name(key), &lookups, &mut fields)?;
         let decision = decide(kind.table().pushes_removed, row, &lookups, &fields, rules);
+        let decision = calmed(decision, kind, mapping, row, &lookups, &fields);
         plan.count(key, row, decision, left_out);
-        if decision == Decision::Update {
+        let is_adoption = row.link.as_ref().is_some_and(|link| link.fields_sent == NOTHING_SENT);
+        if decision == Decision::Update && is_adoption {
+            plan.adoptions += 1;
+        } else if decision == Decision::Update {
             plan.note_differences(row, mapping, &lookups, &fields)?;
         }
         if matches!(decision, Decision::Create | Decision::Update) && plan.changes.len() < rules.show {
@@ -195,6 +206,48 @@ pub(super) fn plan(
         Ok(())
     })?;
     Ok(plan)
+}
+
+/// What a push would do with one record.
+pub(super) struct One {
+    pub(super) decision: Decision,
+    /// The fields that differ from what was acknowledged.
+    pub(super) change: Change,
+    pub(super) sent: Option<String>,
+    pub(super) payload_left_out: bool,
+    /// Parents in the mirror that are not in the CRM: what becomes of them decides for the child.
+    pub(super) unlinked_parents: Vec<(Kind, i64)>,
+}
+
+/// Plans one record; None when the mirror has none.
+#[expect(clippy::too_many_arguments, reason = "the same as for a whole plan, and which record")]
+pub(super) fn plan_one(
+    db: &Db,
+    kind: Kind,
+    query: &PushQuery,
+    mapping: &Mapping,
+    names: &Names,
+    parents: &Parents,
+    rules: &Rules,
+    key: Key,
+) -> Result<Option<One>> {
+    db.push_row(query, names.store_id(key), key.id, |row| {
+        let lookups = parents.lookups(kind, mapping, row, key.store);
+        let mut fields = String::new();
+        let payload_left_out = mapping.write(row, &names.name(key), &lookups, &mut fields)?;
+        let above = kind.table().parents().zip(&row.parents);
+        let decision = decide(kind.table().pushes_removed, row, &lookups, &fields, rules);
+        Ok(One {
+            decision: calmed(decision, kind, mapping, row, &lookups, &fields),
+            change: describe(key, names, row, mapping, &lookups, &fields)?,
+            sent: row.link.as_ref().map(|link| link.fields_sent.to_owned()),
+            payload_left_out,
+            unlinked_parents: above
+                .filter(|(_, parent)| parent.crm_id.is_none() && parent.in_mirror && !parent.removed)
+                .filter_map(|(kind, parent)| Some((kind, parent.id?)))
+                .collect(),
+        })
+    })
 }
 
 /// The one place that decides what happens to a record.
@@ -221,6 +274,26 @@ fn decide(pushes_removed: bool, row: &PushRow, lookups: &[Lookup], fields: &str,
         return Decision::Unchanged;
     }
     due(row, lookups, fields, rules, Decision::Update)
+}
+
+/// An update that would only follow the day's exchange rates is none.
+fn calmed(
+    decision: Decision,
+    kind: Kind,
+    mapping: &Mapping,
+    row: &PushRow,
+    lookups: &[Lookup],
+    fields: &str,
+) -> Decision {
+    let sent = row.link.as_ref().map(|link| link.fields_sent);
+    match (decision, sent) {
+        (Decision::Update, Some(sent))
+            if !lookups.contains(&Lookup::Pending) && mapping.tolerance.covers(kind.table(), sent, fields) =>
+        {
+            Decision::Unchanged
+        }
+        _ => decision,
+    }
 }
 
 /// A refused record goes again when what would be sent is something else, or when its time has come (design, rule 5).

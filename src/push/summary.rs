@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::api::Error;
-use crate::db::{PushRun, Rejection};
+use crate::db::{AccountCounts, PushRun, Rejection};
 use crate::failure::{Code, Failure, worst};
 use crate::model::Kind;
 use crate::push::apply::Stop;
@@ -68,6 +68,8 @@ pub struct Summary {
     pub(super) brake: Option<Brake>,
     pub(super) error: Option<Failure>,
     pub(super) rejections: Vec<Rejected>,
+    /// Customers by whether they have an account in the CRM; None: accounts are left alone.
+    pub(super) accounts: Option<AccountCounts>,
 }
 
 impl Rejected {
@@ -173,6 +175,9 @@ impl Summary {
                 "budget": self.budget,
             },
             "stopped": self.stopped,
+            "accounts": self.accounts.map(|counts| json!({
+                "matched": counts.matched, "missing": counts.missing, "ambiguous": counts.ambiguous,
+            })),
             "brake": self.brake.as_ref().map(Brake::json),
             "rejections": self.rejections.iter().map(Rejected::json).collect::<Vec<_>>(),
             "changes": self.dry_run.then(|| self.changes().map(|(kind, change)| change_json(kind, change)).collect::<Vec<_>>()),
@@ -306,6 +311,13 @@ impl Summary {
                 counted(without, "record", "records")
             ));
         }
+        if let Some(counts) = self.accounts.filter(|counts| counts.missing + counts.ambiguous > 0) {
+            notes.push(format!(
+                "{} without an account in the CRM, {} with several: see crm_accounts",
+                counted(counts.missing, "customer", "customers"),
+                counts.ambiguous
+            ));
+        }
         let held = self.sum(|kind| kind.planned.held);
         if held > 0 {
             notes.push(format!(
@@ -393,7 +405,7 @@ fn change_json(kind: Kind, change: &Change) -> Value {
 }
 
 /// A JSON value in few characters; nothing for what was not there.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     if text == "null" {
         return "(nothing)".to_owned();
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use storemirror::api::{Client, Connection, CrmApi};
-use storemirror::config::{Credentials, CrmConfig};
+use storemirror::config::{Credentials, CrmConfig, CrmRules};
 use storemirror::db::Db;
 use storemirror::model::Kind;
 use storemirror::push::{self, Options, Summary};
@@ -48,6 +48,7 @@ impl Desk {
             timeout_seconds: 10,
             modules: Kind::pushed().map(|kind| (kind, module(kind))).collect(),
             fields: std::collections::BTreeMap::new(),
+            rules: CrmRules::default(),
         };
         let stores = stores.iter().map(|store| (*store).to_owned()).collect();
         let now = Cell::new(NOW.parse().unwrap());
@@ -81,7 +82,7 @@ impl Desk {
             verbose: false,
             state: &self.folder.path().join("state"),
         };
-        CrmApi::new(Client::new(connection, Rc::new(|_: &str| {})).unwrap())
+        CrmApi::new(Client::new(connection, Rc::new(|_: &str| {})).unwrap()).with_trigger(&self.crm.rules.trigger)
     }
 
     pub(super) fn run(&self, options: &Options) -> Summary {
@@ -141,7 +142,7 @@ pub(super) fn subscriptions(ids: impl IntoIterator<Item = u64>) -> Vec<String> {
     ids.into_iter().map(subscription).collect()
 }
 
-pub(super) fn with(body: &str, changes: &Value) -> String {
+pub fn with(body: &str, changes: &Value) -> String {
     let mut object: Map<String, Value> = serde_json::from_str(body).unwrap();
     for (key, value) in changes.as_object().unwrap() {
         object.insert(key.clone(), value.clone());
@@ -149,7 +150,7 @@ pub(super) fn with(body: &str, changes: &Value) -> String {
     Value::Object(object).to_string()
 }
 
-pub(super) fn transaction(id: u64, subscription: u64) -> String {
+pub fn transaction(id: u64, subscription: u64) -> String {
     json!({
         "transaction_id": id, "subscription_id": subscription, "transaction_type": "recurring",
         "transaction_date": "2026-02-27 23:30:00", "date": 1_772_236_800_000_i64, "description": "Renewal",
@@ -159,7 +160,7 @@ pub(super) fn transaction(id: u64, subscription: u64) -> String {
     .to_string()
 }
 
-pub(super) fn commission(id: u64, subscription: u64, transaction: u64) -> String {
+pub fn commission(id: u64, subscription: u64, transaction: u64) -> String {
     json!({
         "commission_id": id, "type": "commission", "commission_type": "Base", "status": "open", "date": "2026-02-28",
         "payout_id": -1, "entity": "ZC", "currency": "USD", "payout_currency": "USD", "exchange_rate": "1.0",

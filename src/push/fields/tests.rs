@@ -1,6 +1,7 @@
 //! Fields: every CRM type as it travels, what is never sent, what is cut or left out, and when two values are the same.
 
 use super::*;
+use crate::config::CrmRules;
 use crate::db::LinkRow;
 use crate::model::instant;
 
@@ -20,6 +21,7 @@ fn crm(fields: &[(Kind, &str, Option<&str>)]) -> CrmConfig {
         timeout_seconds: 1,
         modules: BTreeMap::new(),
         fields: map,
+        rules: CrmRules::default(),
     }
 }
 
