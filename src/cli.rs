@@ -174,6 +174,9 @@ pub struct Simulate {
     /// About how many commissions
     #[arg(long, value_name = "N", default_value_t = 5000)]
     pub commissions: usize,
+    /// How the servers behave where the real ones are not documented, as JSON; `GET /_sim/switches` shows all
+    #[arg(long, value_name = "FILE")]
+    pub switches: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

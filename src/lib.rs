@@ -95,12 +95,15 @@ impl Session {
         self.now.unwrap_or_else(Utc::now)
     }
 
-    /// Prints a command's answer: its JSON, or its text unless `--quiet`.
+    /// Prints a command's answer: its JSON, or its text; with `--quiet` only when something needs a person, on stderr.
+    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
     fn answer(&self, out: &mut dyn Write, json: &serde_json::Value, text: impl FnOnce() -> String) -> Result<()> {
         if self.json {
             writeln!(out, "{json}")?;
         } else if !self.quiet {
             writeln!(out, "{}", text())?;
+        } else if json["exit"].as_u64().is_some_and(|exit| exit != 0) {
+            eprintln!("{}", text());
         }
         Ok(())
     }
@@ -230,7 +233,8 @@ async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> 
         max_credits: arguments.max_credits,
         retry_rejected: arguments.retry_rejected,
         allow_mass_change: arguments.allow_mass_change,
-        show: arguments.show,
+        // a program wants all of them
+        show: if session.json { usize::MAX } else { arguments.show },
     };
     push::check_kinds(&options.kinds)?;
     session.config.crm()?;
@@ -575,6 +579,12 @@ async fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Wr
         Failure::config(format!("cannot listen on 127.0.0.1:{}: {error:#}", arguments.port))
             .hint("choose another --port; 0 takes any free one")
     })?;
+    if let Some(path) = &arguments.switches {
+        let refuse = |error: String| Failure::config(format!("--switches {}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let patch = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        running.with(|world| world.switches.merge(&patch)).map_err(|error| refuse(format!("{error:#}")))?;
+    }
     let connection = running.connection();
     session.answer(out, &connection, || demo::connection_text(&connection))?;
     out.flush()?;

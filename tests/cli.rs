@@ -216,6 +216,40 @@ fn a_closed_pipe_is_no_failure() {
 }
 
 #[test]
+fn the_simulator_takes_switches_at_its_start() {
+    use std::io::{BufRead, BufReader};
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("switches.json");
+    let simulate = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let mut command = program(home.path());
+        command.args(["simulate", "--json", "--port", "0", "--subscriptions", "5", "--switches"]).arg(&file);
+        command
+    };
+    let refusal = finish(&mut simulate("{\"moon\": 1}")).exits(2).stdout;
+    assert!(refusal.contains("switches.json") && refusal.contains("moon"), "{refusal}");
+    let mut child =
+        simulate("{\"accounts\": {\"expires_in\": 77}}").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let connection: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(connection["stores"]["eu"]["refresh_token"].is_string());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn quiet_is_silent_in_success_alone() {
+    let bench = Bench::empty();
+    let ran = bench.run(&["ingest", "-q"]).exits(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    let ran = finish(bench.command(&["ingest", "-q"]).env("STOREMIRROR_STORES_US_REFRESH_TOKEN", "wrong")).exits(4);
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.contains("us subscriptions: store us"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("refuses the refresh token").count(), 1, "{}", ran.stderr);
+}
+
+#[test]
 fn no_secret_is_ever_printed() {
     let bench = Bench::empty();
     let connection = bench.sim.connection();

@@ -22,6 +22,7 @@ mod push; // plan and apply against the simulated CRM
 mod rebuild; // derived rows made again are the rows ingest made
 mod report_files; // every file of queries/: listed, described, runs in the plain shell
 mod report_formats; // how an answer looks, where it is written, how it is stopped
+mod report_history; // reports over a partner's months: movements, losses and revenue tie
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
 mod report_ties; // reports add up to each other and to the views

@@ -97,10 +97,8 @@ fn split(kind: &str, body: &[u8]) -> Result<Split, String> {
     if text.trim().is_empty() {
         return Ok(Split::End);
     }
-    let whole: &RawValue = serde_json::from_str(text).map_err(incomplete)?;
-    let records = match Scalar::of(whole) {
+    let records = match Scalar::of_text(text.trim()) {
         Scalar::Array(array) => items(array)?,
-        Scalar::Null => return Ok(Split::End),
         Scalar::Object(object) => {
             let Members(members) = serde_json::from_str(object).map_err(incomplete)?;
             if is_error(&members) {
@@ -119,7 +117,10 @@ fn split(kind: &str, body: &[u8]) -> Result<Split, String> {
                 None => return Ok(Split::NotAList),
             }
         }
-        _ => return Ok(Split::NotAList),
+        _ => {
+            let value: serde_json::Value = serde_json::from_str(text).map_err(incomplete)?;
+            return Ok(if value.is_null() { Split::End } else { Split::NotAList });
+        }
     };
     if records.is_empty() {
         return Ok(Split::End);
@@ -196,5 +197,6 @@ mod tests {
         assert!(matches!(split("subscriptions", br#"{"code":"INVALID_DATA","details":[]}"#), Ok(Split::NotAList)));
         assert!(split("subscriptions", br#"[{"id":1},{"id"#).is_err());
         assert!(split("subscriptions", b"[\xff]").is_err());
+        assert!(split("subscriptions", b"upstream went away").is_err());
     }
 }

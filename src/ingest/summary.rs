@@ -174,7 +174,8 @@ impl Summary {
             texts.into_iter().chain(counts).collect()
         });
         let mut text = crate::screen::table(&header, rows, 3);
-        for listing in &self.listings {
+        // a kind that was skipped has the reason of the one before it
+        for listing in self.listings.iter().filter(|listing| listing.outcome != Outcome::Skipped) {
             for line in listing.message().map(str::to_owned).into_iter().chain(listing.advice()) {
                 text.push_str(&format!("\n{} {}: {line}", listing.store_id, listing.kind));
             }

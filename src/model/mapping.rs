@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::model::columns::ADDON_COLUMNS;
 use crate::model::instant::{format_instant, parse_day};
-use crate::model::json::{Members, Scalar};
+use crate::model::json::{self, Members, Scalar};
 use crate::model::money;
 use crate::model::tables::{Column, Source, Table, ValueType};
 use crate::model::{Kind, Value};
@@ -133,11 +133,13 @@ fn build_layout(table: &'static Table) -> Layout {
 /// The record's id as text, from the first of the kind's key fields that holds a usable one: a positive whole number
 /// of at most 18 digits or 2^63−1, as a number or a text; for leads any other text that is no placeholder too.
 pub fn record_id(table: &Table, body: &str) -> Option<String> {
-    let Members(members) = serde_json::from_str(body).ok()?;
-    table.key_pointers().iter().find_map(|pointer| {
-        let name = &pointer[1..];
-        members.iter().rev().find(|(key, _)| key == name).and_then(|(_, raw)| usable_id(table, raw))
-    })
+    let mut names = [""; 3];
+    let pointers = table.key_pointers();
+    for (name, pointer) in names.iter_mut().zip(pointers) {
+        *name = &pointer[1..];
+    }
+    let picked = json::pick(body, &names[..pointers.len()])?;
+    picked.into_iter().flatten().find_map(|raw| usable_id(table, raw))
 }
 
 fn usable_id(table: &Table, raw: &RawValue) -> Option<String> {

@@ -10,15 +10,16 @@ struct View {
     beside: Option<(&'static str, &'static [&'static str])>,
 }
 
+const SUBSCRIPTION_FACTS: Option<(&str, &[&str])> = Some((
+    "subscription_records",
+    &["customer_id", "company_name", "email", "country", "business_category", "subscription_start_date"],
+));
+
 const VIEWS: &[View] = &[
-    View {
-        name: "subscription_history",
-        whole: "subscription_versions",
-        beside: Some((
-            "subscription_records",
-            &["customer_id", "company_name", "email", "country", "business_category", "subscription_start_date"],
-        )),
-    },
+    View { name: "subscription_history", whole: "subscription_versions", beside: SUBSCRIPTION_FACTS },
+    View { name: "live_subscriptions", whole: "subscription_versions", beside: SUBSCRIPTION_FACTS },
+    View { name: "rated_subscriptions", whole: "subscription_versions", beside: SUBSCRIPTION_FACTS },
+    View { name: "expected_commissions", whole: "subscription_versions", beside: SUBSCRIPTION_FACTS },
     View {
         name: "commission_history",
         whole: "commission_versions",
@@ -39,6 +40,120 @@ const VIEWS: &[View] = &[
     },
     View { name: "money_transactions", whole: "transaction_records", beside: None },
     View { name: "base_commissions", whole: "commission_records", beside: None },
+];
+
+/// Views of some columns of a table: (views, table, columns).
+const PARTS: &[(&[&str], &str, &[&str])] = &[
+    (
+        &["ended_subscriptions", "lost_subscriptions"],
+        "subscription_records",
+        &[
+            "store_id",
+            "subscription_id",
+            "customer_id",
+            "company_name",
+            "email",
+            "country",
+            "subscription_start_date",
+            "service_id",
+            "service_name",
+            "plan_id",
+            "plan_name",
+        ],
+    ),
+    (&["revenue_events"], "transaction_records", &["store_id", "subscription_id", "service_name"]),
+];
+
+const ASKED: &[&str] = &[
+    "asked_days",
+    "live_subscriptions",
+    "rated_subscriptions",
+    "expected_commissions",
+    "ended_subscriptions",
+    "lost_subscriptions",
+];
+const DAYS: &str = "the days asked for, as a JSON array; without `days = json_array(…)` the view is empty";
+const AS_OF: &str = "the day asked for, at whose end the row was true";
+const RENEWING: &str = "1: it has an amount above 0 and a next date";
+const OWN_RATE: &str = "rate of the subscription's newest base commission up to the day";
+const SERVICE_RATE: &str = "weighted rate of its service's base commissions in the 365 days up to the day";
+const STORE_RATE: &str =
+    "weighted rate of its store's base commissions in the 365 days up to the day, without extensions";
+
+/// A column that no table has, of several views: (views, column, type, unit, meaning).
+type Added = (&'static [&'static str], &'static str, &'static str, Option<&'static str>, &'static str);
+
+/// What the views on renewals, losses and revenue add.
+const ADDED: &[Added] = &[
+    (ASKED, "days", "TEXT", None, DAYS),
+    (ASKED, "as_of", "TEXT", Some("day"), AS_OF),
+    (&["live_subscriptions", "rated_subscriptions", "expected_commissions"], "is_renewing", "INTEGER", None, RENEWING),
+    (&["rated_subscriptions", "expected_commissions"], "own_rate_basis_points", "INTEGER", Some("1/10000"), OWN_RATE),
+    (
+        &["rated_subscriptions", "expected_commissions"],
+        "service_rate_basis_points",
+        "INTEGER",
+        Some("1/10000"),
+        SERVICE_RATE,
+    ),
+    (
+        &["rated_subscriptions", "expected_commissions"],
+        "store_rate_basis_points",
+        "INTEGER",
+        Some("1/10000"),
+        STORE_RATE,
+    ),
+    (
+        &["expected_commissions"],
+        "usual_rate_basis_points",
+        "INTEGER",
+        Some("1/10000"),
+        "the first of these rates that is known",
+    ),
+    (&["expected_commissions"], "rate_source", "TEXT", None, "whose rate it is: subscription, service, store or none"),
+    (
+        &["expected_commissions"],
+        "expected_commission_usd_micros",
+        "INTEGER",
+        Some("millionths of a US dollar"),
+        "next_recurring_amount_usd × usual rate in whole cents; 0 at partner_price",
+    ),
+    (
+        &["ended_subscriptions"],
+        "cancelled_day",
+        "TEXT",
+        Some("day"),
+        "the day of its newest cancel that no later signup, reactivate, recurring or subscription_resumed took back",
+    ),
+    (&["ended_subscriptions"], "live_version", "INTEGER", None, "the last version that the mirror saw live"),
+    (
+        &["lost_subscriptions"],
+        "lost_day",
+        "TEXT",
+        Some("day"),
+        "the day it was cancelled, else the first day the mirror saw it not live after having seen it live",
+    ),
+    (&["lost_subscriptions"], "reason", "TEXT", None, "cancelled, removed or inactive"),
+    (&["revenue_events"], "day", "TEXT", Some("day"), "the transaction's or commission's day"),
+    (&["revenue_events"], "own_customer_id", "TEXT", None, "the customer that a commission names by itself"),
+    (&["revenue_events"], "own_country", "TEXT", None, "the country that a commission names by itself"),
+    (&["revenue_events"], "is_transaction", "INTEGER", None, "1: a money transaction"),
+    (&["revenue_events"], "is_refund", "INTEGER", None, "1: a refund"),
+    (
+        &["revenue_events"],
+        "revenue_usd_micros",
+        "INTEGER",
+        Some("millionths of a US dollar"),
+        "what a money transaction brought, or a refund took (negative)",
+    ),
+    (
+        &["revenue_events"],
+        "net_usd_micros",
+        "INTEGER",
+        Some("millionths of a US dollar"),
+        "what a commission brought, or a reversal took (negative)",
+    ),
+    (&["revenue_events"], "is_without_usd", "INTEGER", None, "1: its value in USD is not known"),
 ];
 
 /// Views of sums and rates: (view, column, type, unit, meaning).
@@ -89,7 +204,25 @@ pub(super) fn entries(known: &[Entry]) -> Vec<Entry> {
             .filter(|entry| belongs(view, entry))
             .map(|entry| Entry { object: view.name.to_owned(), ..entry.clone() })
     });
-    let of_sums = SUMS.iter().map(|&(object, column, sql_type, unit, meaning)| Entry {
+    let of_parts = PARTS.iter().flat_map(|(views, table, columns)| {
+        views.iter().flat_map(|view| {
+            known
+                .iter()
+                .filter(|entry| entry.object == *table && columns.contains(&entry.column.as_str()))
+                .map(|entry| Entry { object: (*view).to_owned(), ..entry.clone() })
+        })
+    });
+    let of_added = ADDED.iter().flat_map(|&(views, column, sql_type, unit, meaning)| {
+        views.iter().map(move |view| added(view, column, sql_type, unit, meaning))
+    });
+    let of_sums =
+        SUMS.iter().map(|&(object, column, sql_type, unit, meaning)| added(object, column, sql_type, unit, meaning));
+    of_views.chain(of_parts).chain(of_added).chain(of_sums).collect()
+}
+
+/// A column that no table has.
+fn added(object: &str, column: &str, sql_type: &'static str, unit: Option<&str>, meaning: &str) -> Entry {
+    Entry {
         object: object.to_owned(),
         column: column.to_owned(),
         sql_type,
@@ -97,8 +230,7 @@ pub(super) fn entries(known: &[Entry]) -> Vec<Entry> {
         api_field: None,
         crm_field: None,
         meaning: meaning.to_owned(),
-    });
-    of_views.chain(of_sums).collect()
+    }
 }
 
 fn belongs(view: &View, entry: &Entry) -> bool {

@@ -28,7 +28,7 @@ pub const ALL_TABLES: &[&str] = &[
 ];
 
 /// Queries that find nothing in a sound mirror, at any moment.
-const NEVER: [(&str, &str); 9] = [
+const NEVER: [(&str, &str); 10] = [
     (
         "a version that does not begin where the one before ended, or after it",
         "select n.record_id from payloads n
@@ -76,6 +76,10 @@ const NEVER: [(&str, &str); 9] = [
            and not exists (select 1 from transaction_records r where r.payload_id = p.payload_id and p.kind = 'transactions')
            and not exists (select 1 from commission_records r where r.payload_id = p.payload_id and p.kind = 'commissions')
            and not exists (select 1 from lead_records r where r.payload_id = p.payload_id and p.kind = 'leads')",
+    ),
+    (
+        "a record that is in quarantine twice",
+        "select record_id from quarantine where record_id is not null group by store_id, kind, record_id having count(*) > 1",
     ),
     ("a broken file", "select * from pragma_integrity_check where integrity_check <> 'ok'"),
 ];
