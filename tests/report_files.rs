@@ -23,14 +23,12 @@ fn small_mirror() -> Given {
         .transaction(1, json!({}))
         .transaction(3, json!({ "subscription_id": 3, "transaction_type": "cancel", "amount": "0" }))
         .commission(1, json!({}))
+        .then("subscription", 3, "2026-02-10", json!({ "status": "inactive", "mrr_usd": null }))
         .then("commission", 1, "2026-02-10", json!({ "state": "paid", "payout_id": 7, "payout_amount": "18" }))
         .commission(2, json!({ "type": "commission_reversal", "sign": -1 }))
         .commission(3, json!({}))
-        .then("subscription", 3, "2026-02-10", json!({ "status": "inactive", "mrr_usd": null }));
-    given.sql(
-        "insert into sync_runs (store_id, kind, started_at, outcome) values ('us', 'leads', '', 'complete');
-         insert into crm_rejections values ('crm', 'us', 'commissions', '1', 'X', '', '', '', 1, '', '', '', '')",
-    );
+        .sql("insert into crm_rejections values ('crm', 'us', 'commissions', '1', 'X', '', '', '', 1, '', '', '', '')");
+    given.sql("insert into sync_runs (store_id, kind, started_at, outcome) values ('us', 'leads', '', 'complete')");
     given
 }
 

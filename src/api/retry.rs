@@ -62,11 +62,11 @@ impl Attempts {
             Fault::Broken => self.waits.next().map_or(Decision::GiveUp, Decision::Wait),
             Fault::Throttled(named) => {
                 self.throttles += 1;
-                let wait = named.unwrap_or(self.throttle_wait);
-                if self.throttles > MAX_THROTTLES || wait > LONGEST_RETRY_AFTER {
+                let closed = named.is_some_and(|named| named > LONGEST_RETRY_AFTER);
+                if self.throttles > MAX_THROTTLES || closed {
                     Decision::GiveUp
                 } else {
-                    Decision::Wait(wait)
+                    Decision::Wait(named.unwrap_or(self.throttle_wait))
                 }
             }
         }
@@ -108,6 +108,8 @@ mod tests {
             Decision::Wait(Duration::from_secs(7))
         );
         assert_eq!(attempts.after(Fault::Throttled(Some(Duration::from_secs(86_400)))), Decision::GiveUp);
+        let configured = Duration::from_secs(3_600);
+        assert_eq!(Attempts::new(configured).after(Fault::Throttled(None)), Decision::Wait(configured));
     }
 
     #[test]
