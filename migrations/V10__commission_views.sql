@@ -9,6 +9,12 @@ on commission_records (
   service_name, type, commission_type)
 where type = 'commission' and commission_type = 'Base' and rate_basis_points > 0;
 
+-- Few rows: what was taken back, and what the stores stopped listing.
+create index commission_records_reversals
+on commission_records (store_id, transaction_id, commission_day) where type = 'commission_reversal';
+create index commission_versions_removed
+on commission_versions (removed_day) where removed_day is not null;
+
 -- Few rows: amounts that a record should have and has not.
 create index transaction_records_without_amount on transaction_records (store_id) where amount_micros is null;
 create index transaction_records_without_usd on transaction_records (store_id) where usd_amount_micros is null;
@@ -130,6 +136,8 @@ group by month, is_frozen, store_id, entity, payout_currency;
 -- Proportions as in V8.
 insert into sqlite_stat1 (tbl, idx, stat) values
   ('commission_records', 'commission_records_base_by_service', '780000 390000 40000 50 5 2 2 2 2 2'),
+  ('commission_records', 'commission_records_reversals', '16000 8000 2 1'),
+  ('commission_versions', 'commission_versions_removed', '8000 20'),
   ('transaction_records', 'transaction_records_without_amount', '100 50'),
   ('transaction_records', 'transaction_records_without_usd', '100 50'),
   ('commission_records', 'commission_records_without_amount', '100 50'),

@@ -31,45 +31,24 @@ calendar as (
     cast(substr(date(first_day, '1 month', '-1 day'), 9) as integer) as last_day
   from months_ahead
 ),
--- what renews, as known on as_of: when, every how many months, and at whose own rate
+-- what renews, as known on as_of: when, every how many months, and what it should earn
 renewing as materialized (
   select
-    p.as_of, h.store_id, h.service_id, h.next_recurring_amount_usd_micros,
-    12 * substr(h.next_recurring_date, 1, 4) + substr(h.next_recurring_date, 6, 2) as first_month,
-    cast(substr(h.next_recurring_date, 9) as integer) as day_of_month,
-    case h.billing_frequency when 'monthly' then 1 when 'quarterly' then 3 when 'half_yearly' then 6 when 'yearly' then 12 end
-      as period,
-    (select b.rate_basis_points
-     from base_commissions b
-     where b.store_id = h.store_id and b.subscription_id = h.subscription_id and b.commission_day <= p.as_of
-     order by b.commission_day desc, b.commission_id desc
-     limit 1) as own_rate
+    p.as_of, e.store_id, e.next_recurring_amount_usd_micros, e.expected_commission_usd_micros, e.rate_source,
+    12 * substr(e.next_recurring_date, 1, 4) + substr(e.next_recurring_date, 6, 2) as first_month,
+    cast(substr(e.next_recurring_date, 9) as integer) as day_of_month,
+    case e.billing_frequency
+      when 'monthly' then 1 when 'quarterly' then 3 when 'half_yearly' then 6 when 'yearly' then 12
+    end as period
   from params p
-  join subscription_history h on h.from_day <= p.as_of and h.until_day > p.as_of
-  where h.status = 'active' and (h.removed_day is null or h.removed_day > p.as_of)
-    and h.pricing_type = 'list_price'
-    and h.next_recurring_amount_micros > 0 and h.next_recurring_date is not null
-),
--- the commission to expect from each renewal, in cents, and whose rate says so
-rated as (
-  select
-    r.*,
-    (r.next_recurring_amount_usd_micros * coalesce(r.own_rate, v.rate_basis_points, s.rate_basis_points) + 50000000)
-      / 100000000 as expected_cents,
-    case
-      when r.own_rate is not null then 'subscription'
-      when v.rate_basis_points is not null then 'service'
-      when s.rate_basis_points is not null then 'store'
-    end as rate_source
-  from renewing r
-  left join service_rates v on v.store_id = r.store_id and v.service_id = r.service_id and v.day = r.as_of
-  left join store_rates s on s.store_id = r.store_id and s.day = r.as_of
+  join expected_commissions e on e.days = json_array(p.as_of)
+  where e.is_renewing and e.pricing_type = 'list_price'
 ),
 -- every renewal of the months ahead; only in as_of's own month does the day matter
 renewals as (
   select c.month, r.*
   from calendar c
-  join rated r
+  join renewing r
     on r.first_month <= c.month_number
     and case when r.period is null then r.first_month = c.month_number
              else (c.month_number - r.first_month) % r.period = 0 end
@@ -79,11 +58,14 @@ select
   month, store_id,
   count(*) as renewals,
   sum(next_recurring_amount_usd_micros) / 1000000.0 as amount_usd,
-  sum(expected_cents) / 100.0 as expected_usd,
-  coalesce(sum(expected_cents) filter (where rate_source = 'subscription'), 0) / 100.0 as from_subscription_rate,
-  coalesce(sum(expected_cents) filter (where rate_source = 'service'), 0) / 100.0 as from_service_rate,
-  coalesce(sum(expected_cents) filter (where rate_source = 'store'), 0) / 100.0 as from_store_rate,
-  count(*) - count(expected_cents) as without_rate
+  sum(expected_commission_usd_micros) / 1000000.0 as expected_usd,
+  coalesce(sum(expected_commission_usd_micros) filter (where rate_source = 'subscription'), 0) / 1000000.0
+    as from_subscription_rate,
+  coalesce(sum(expected_commission_usd_micros) filter (where rate_source = 'service'), 0) / 1000000.0
+    as from_service_rate,
+  coalesce(sum(expected_commission_usd_micros) filter (where rate_source = 'store'), 0) / 1000000.0
+    as from_store_rate,
+  count(*) - count(expected_commission_usd_micros) as without_rate
 from renewals
 group by month, store_id
 order by month, store_id;

@@ -15,8 +15,7 @@ with params as (
 reversals as (
   select p.as_of, c.*
   from params p
-  -- not indexed: one pass in the order of the commissions instead of a look-up for each
-  join commission_records c not indexed
+  join commission_records c indexed by commission_records_reversals
     on c.commission_day > date(p.as_of, (-p.days) || ' days') and c.commission_day <= p.as_of
   where c.type = 'commission_reversal'
 ),

@@ -23,7 +23,8 @@ versions as (
       as from_state,
     v.state as to_state
   from period p
-  join commission_versions v on v.seen_from >= p.first_day and v.seen_from < p.end_day
+  cross join commission_versions v
+    on v.version > 1 and v.seen_from >= p.first_day and v.seen_from < p.end_day
   join commission_versions b
     on b.store_id = v.store_id and b.commission_id = v.commission_id
     and b.version = (
@@ -38,7 +39,7 @@ removals as (
       as seen_at,
     v.payout_id, v.state as from_state, 'removed' as to_state
   from period p
-  join commission_versions v on v.removed_day between p.first_day and p.last_day
+  cross join commission_versions v on v.removed_day between p.first_day and p.last_day
   where v.state in ('active', 'requested')
 ),
 changes as (

@@ -17,8 +17,7 @@ earnings as (
   select
     c.store_id, coalesce(s.customer_id, c.own_customer_id) as customer_id, c.commission_id, c.net_usd_micros
   from params p
-  -- not indexed: one pass in the order of the commissions instead of a look-up for each
-  join commission_records c not indexed
+  join commission_records c indexed by commission_records_revenue
     on c.commission_day > date(p.as_of, (-p.days) || ' days') and c.commission_day <= p.as_of
   left join subscription_records s on s.store_id = c.store_id and s.subscription_id = c.subscription_id
 ),

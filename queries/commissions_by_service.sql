@@ -18,8 +18,7 @@ sums as (
     sum(c.net_usd_micros) as net_usd_micros,
     count(*) - count(c.net_usd_micros) as records_without_usd
   from params p
-  -- not indexed: one pass in the order of the commissions instead of a look-up for each
-  join commission_records c not indexed
+  join commission_records c indexed by commission_records_revenue
     on c.commission_day > date(p.as_of, (-p.days) || ' days') and c.commission_day <= p.as_of
   group by c.store_id, c.service_name
 )

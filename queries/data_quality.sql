@@ -42,7 +42,7 @@ orphans as (
     where t.store_id = c.store_id and t.transaction_id = c.transaction_id)
   group by c.store_id
 ),
-live_subscriptions as (
+current_subscriptions as (
   select *
   from subscription_records
   where status = 'active' and removed_at is null
@@ -66,16 +66,16 @@ missing_amounts as (
   where balance_payout_micros is null and state in ('active', 'requested') and removed_at is null
   union all
   select store_id, 'subscriptions', '/next_recurring_amount', subscription_id
-  from live_subscriptions
+  from current_subscriptions
   where next_recurring_amount_micros is null
   union all
   select store_id, 'subscriptions', '/next_recurring_amount_usd', subscription_id
-  from live_subscriptions
+  from current_subscriptions
   where next_recurring_amount_usd_micros is null
 ),
 unknown_frequencies as (
   select store_id, billing_frequency, subscription_id
-  from live_subscriptions
+  from current_subscriptions
   where next_recurring_amount_micros > 0
     and coalesce(billing_frequency, '') not in ('monthly', 'quarterly', 'half_yearly', 'yearly')
 ),

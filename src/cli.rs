@@ -69,6 +69,12 @@ pub enum Command {
     ///
     /// Prints the frozen month as CSV, always the same from then on
     Statement(Statement),
+    /// Say what every column of the mirror means, where it comes from and where it goes
+    Dictionary {
+        /// How to print it (default: table)
+        #[arg(long, value_enum)]
+        format: Option<DictionaryFormat>,
+    },
     /// Show what is mirrored, how complete it is, and what waits for the CRM
     Status {
         /// Exit with 3 when a kind has had no complete listing within so many hours
@@ -323,6 +329,13 @@ pub struct Export {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DictionaryFormat {
+    Table,
+    Markdown,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Table,
     Csv,
@@ -344,6 +357,7 @@ impl Command {
             Self::Sync => "sync",
             Self::Report(_) => "report",
             Self::Export(_) => "export",
+            Self::Dictionary { .. } => "dictionary",
             Self::Statement(_) => "statement",
             Self::Status { .. } => "status",
             Self::Verify { .. } => "verify",

@@ -25,6 +25,7 @@ pub use catalog::{BUNDLED, Catalog, Report, Source};
 pub use export::{ExportOptions, ExportedReport, Manifest, export};
 pub use freshness::{Freshness, Listing};
 pub use parameters::{Parameter, ParameterType, assignment};
+pub(crate) use render::markdown;
 use render::{CsvWriter, write_row};
 pub use render::{
     Reader, Screen, catalog_json, catalog_text, describe, describe_json, write_csv, write_html, write_json,

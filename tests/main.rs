@@ -14,6 +14,7 @@ mod cli; // bad input, exit codes, help, the README's commands
 mod connect; // OAuth: connect, disconnect, whoami
 mod convergence; // seeded storms: edits, faults and kills, after which the mirror is the store
 mod crm; // crm check, link, verify, trace, setup
+mod dictionary; // every column explained, and docs/dictionary.md true
 mod ingest; // listing: completeness and removal
 mod ingest_faults; // every fault and error of the store contract by its name
 mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace

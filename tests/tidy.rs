@@ -36,7 +36,19 @@ const BOUNDARIES: [(&str, &[&str]); 8] = [
     ("SystemTime::now", &["lib.rs", "api/"]),
     (
         "crate::db",
-        &["lib.rs", "crm.rs", "db/", "ingest", "push", "report", "status.rs", "explain.rs", "demo.rs", "session.rs"],
+        &[
+            "lib.rs",
+            "crm.rs",
+            "db/",
+            "ingest",
+            "push",
+            "report",
+            "status.rs",
+            "explain.rs",
+            "demo.rs",
+            "session.rs",
+            "report_commands.rs",
+        ],
     ),
 ];
 

@@ -29,7 +29,7 @@ pub fn write_markdown(table: &Table, freshness: &Freshness, out: &mut dyn Write)
 }
 
 /// A text as Markdown shows it literally. An underscore inside a word means nothing there and is left as it is.
-fn markdown(text: &str) -> String {
+pub(crate) fn markdown(text: &str) -> String {
     let text = plain(text);
     let letters: Vec<char> = text.chars().collect();
     let in_word = |index: usize| {
