@@ -223,8 +223,10 @@ fn push_status(session: &Session) -> Result<status::PushStatus> {
     }
     let db = Db::open_reader(path)?;
     let host = session.config.crm()?.host();
+    let pending = push::pending(&db, session.config.crm()?, &session.store_ids(), session.now())?;
     Ok(status::PushStatus {
-        pending: push::pending(&db, session.config.crm()?, &session.store_ids(), session.now())?,
+        pending: pending.records,
+        is_braked: pending.is_braked,
         rejections: db.count_rejections(&host)?,
         last_push_at: db.last_push_at(&host)?,
     })

@@ -89,17 +89,26 @@ pub async fn run(
     push.finish(run_id)
 }
 
-/// Records per kind that a push would send now or keep waiting for a parent; the refused ones are in `crm_rejections`.
+/// What waits for a push.
+pub struct Pending {
+    /// Records per kind that it would send now or keep waiting for a parent; the refused ones are in `crm_rejections`.
+    pub records: Vec<(Kind, u64)>,
+    /// It would stop at the brake.
+    pub is_braked: bool,
+}
+
+/// What a push would do now, without sending anything.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn pending(db: &Db, crm: &CrmConfig, stores_configured: &[String], now: DateTime<Utc>) -> Result<Vec<(Kind, u64)>> {
+pub fn pending(db: &Db, crm: &CrmConfig, stores_configured: &[String], now: DateTime<Utc>) -> Result<Pending> {
     let (clock, talk): (_, Talk) = (|| now, Rc::new(|_: &str| {}));
     let options = Options { dry_run: true, ..Options::default() };
     let mut push = Push::new(db, crm, stores_configured, &options, &clock, &talk)?;
     push.survey(0)?;
     let count = |plan: &Plan| plan.counts.create + plan.counts.update + plan.counts.waiting;
-    Ok(push.kinds.iter().map(|push| (push.kind, count(&push.plan))).collect())
+    let records = push.kinds.iter().map(|push| (push.kind, count(&push.plan))).collect();
+    Ok(Pending { records, is_braked: push.brake().is_some() })
 }
 
 /// Refuses kinds that the CRM has no module for, before anything is opened.

@@ -25,6 +25,8 @@ pub struct Status {
 pub struct PushStatus {
     /// Records that the next push would create or update.
     pub pending: Vec<(Kind, u64)>,
+    /// So many linked records would change that the push stops and asks first.
+    pub is_braked: bool,
     pub rejections: u64,
     pub last_push_at: Option<String>,
 }
@@ -77,7 +79,7 @@ impl Status {
             })).collect::<Vec<_>>(),
             "push": {
                 "pending": self.push.pending.iter().map(|(kind, count)| (kind.name().to_owned(), json!(count))).collect::<serde_json::Map<_, _>>(),
-                "rejections": self.push.rejections, "last_push_at": self.push.last_push_at,
+                "braked": self.push.is_braked, "rejections": self.push.rejections, "last_push_at": self.push.last_push_at,
             },
             "unknown_values": self.unknown.iter().map(|row| json!({
                 "store_id": row.store_id, "kind": row.kind, "pointer": row.pointer, "value": row.value, "records": row.records,
@@ -129,7 +131,12 @@ impl Status {
             0 => String::new(),
             count => format!(", {} refused (see: storemirror report crm_rejections)", crate::screen::thousands(count)),
         };
-        format!("\nlast push: {last}; {} to send{refused}", crate::screen::thousands(pending))
+        let braked = if self.push.is_braked {
+            "\nthe next push waits for you: it would change an unusual share of the linked records;\n  see: storemirror push --dry-run, then push --allow-mass-change"
+        } else {
+            ""
+        };
+        format!("\nlast push: {last}; {} to send{refused}{braked}", crate::screen::thousands(pending))
     }
 
     /// How long ago, in the unit a person would use.

@@ -161,3 +161,27 @@ fn the_crm_holds_what_the_mirror_says_to_the_cent() {
         serde_json::json!({ "subscriptions": 0, "transactions": 0, "commissions": 0 })
     );
 }
+
+#[test]
+fn a_mass_change_stops_before_it_is_sent_and_status_says_that_it_waits() {
+    let bench = Bench::empty();
+    bench.put_subscriptions(1..=620);
+    bench.run(&["sync"]).exits(0);
+    bench.sim.with(|world| {
+        for id in 1..=620_u64 {
+            let renamed = crate::support::subscription(id).replace("Company", "Firm");
+            world.upsert_record("us", "subscriptions", &id.to_string(), renamed);
+        }
+    });
+    bench.run(&["ingest"]).exits(0);
+    let status = bench.run(&["status", "--json"]).exits(0).json();
+    assert_eq!(
+        (&status["push"]["braked"], &status["push"]["pending"]["subscriptions"]),
+        (&Value::Bool(true), &620.into())
+    );
+    assert!(bench.run(&["status"]).stdout.contains("--allow-mass-change"));
+    let stopped = bench.run(&["push", "--json"]).exits(3).json();
+    assert_eq!((stopped["stopped"].as_str(), &stopped["requests"]), (Some("brake"), &0.into()));
+    bench.run(&["push", "--allow-mass-change"]).exits(0);
+    assert_eq!(bench.run(&["status", "--json"]).exits(0).json()["push"]["braked"], false);
+}

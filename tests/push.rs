@@ -268,7 +268,7 @@ fn a_dry_run_sends_nothing_and_tells_each_change() {
     expect(&summary, 0, &json!({ "create": 1, "update": 1, "created": 0, "left": 0 }));
     expect(&summary, 1, &json!({ "create": 1, "waiting": 0 }));
     let pending = storemirror::push::pending(&desk.db, &desk.crm, &desk.stores, desk.now.get()).unwrap();
-    assert_eq!(pending.iter().map(|(_, records)| *records).collect::<Vec<_>>(), [2, 1, 0]);
+    assert_eq!(pending.records.iter().map(|(_, records)| *records).collect::<Vec<_>>(), [2, 1, 0]);
     let changes = summary["changes"].as_array().unwrap();
     assert_eq!(
         changes[0],
