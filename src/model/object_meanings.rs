@@ -30,7 +30,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("push_runs", "Every push and what it did"),
     ("crm_credits", "What each write request cost, for the budget of 24 hours"),
     ("crm_fields", "The CRM's fields as it described them"),
-    ("crm_accounts", "which CRM account belongs to which customer, as last looked up"),
+    ("crm_accounts", "Which CRM account belongs to which customer, as last looked up"),
     ("statements", "Months of commissions that were frozen"),
     ("statement_rows", "Their commissions, as they were known then"),
     ("statement_rows_now", "View: every commission as a statement would freeze it now"),
