@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Ingest and push meet only in the database; `api` and `db` rest on `model` and never name each other. This file
-//! builds what the commands need (configuration, database, clients), reads the clock and dispatches.
+//! reads the clock and dispatches; `session` builds what every command needs (configuration, clients, a way to speak).
 
 pub mod api;
 pub mod cli;
