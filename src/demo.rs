@@ -239,7 +239,7 @@ impl Tour<'_> {
     async fn push(&mut self, now: DateTime<Utc>) -> Result<u8> {
         let db = Db::open(&self.session.config.paths.database)?;
         let summary = self.session.push(&db, &push::Options::default(), &|| now).await?;
-        self.say(summary.text().trim_end())?;
+        self.say(&format!("\n{}", summary.text().trim_end()))?;
         Ok(summary.exit())
     }
 

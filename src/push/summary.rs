@@ -257,7 +257,7 @@ impl Summary {
             columns.iter().filter(|(_, count, always)| *always || self.sum(count) > 0).collect();
         let header: Vec<&str> = std::iter::once("kind").chain(columns.iter().map(|(title, ..)| *title)).collect();
         let rows = self.kinds.iter().map(|kind| {
-            let counts = columns.iter().map(|(_, count, _)| count(kind).to_string());
+            let counts = columns.iter().map(|(_, count, _)| crate::screen::thousands(count(kind)));
             std::iter::once(kind.kind.name().to_owned()).chain(counts).collect()
         });
         screen::table(&header, rows, 1)
@@ -473,7 +473,7 @@ mod tests {
         assert_eq!(
             summary.text(),
             "kind           created  updated  unchanged\n\
-             subscriptions        1        0       1501\n\
+             subscriptions        1        0      1,501\n\
              transactions         0        0          0\n\
              1 request to www.zohoapis.com for 1 API credit (12 of 5000 used in the last 24 hours)\n\
              1 record sent without a payload too long for its field"
