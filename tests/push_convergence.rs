@@ -6,10 +6,7 @@
 //! weather clears. `STOREMIRROR_SEEDS=N` runs N seeds instead of 30, `STOREMIRROR_SEED=K` replays one.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Stdio;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,11 +15,9 @@ use serde_json::{Map, Value, json};
 use storemirror::sim::{FaultKind, Faults, Options};
 
 use crate::push::desk::{commission, transaction, with};
-use crate::support::{Bench, NOW, Ran, finish, subscription};
+use crate::support::{Bench, NOW, Ran, finish, subscription, try_seeds};
 
 const SEEDS: u64 = 30;
-/// Trials at a time: they mostly wait for retries.
-const AT_ONCE: usize = 6;
 const KINDS: [(&str, &str); 3] = [
     ("subscriptions", "Partner_Subscriptions"),
     ("transactions", "Partner_Transactions"),
@@ -46,33 +41,7 @@ const FAULTS: [FaultKind; 12] = [
 
 #[test]
 fn every_storm_ends_with_the_mirrors_values_in_the_crm() {
-    let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse::<u64>().ok());
-    if let Some(seed) = number("STOREMIRROR_SEED") {
-        return Trial::new(seed).run();
-    }
-    let seeds = number("STOREMIRROR_SEEDS").unwrap_or(SEEDS);
-    let (next, failed) = (AtomicU64::new(1), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > seeds {
-                        return;
-                    }
-                    if catch_unwind(AssertUnwindSafe(|| Trial::new(seed).run())).is_err() {
-                        failed.lock().unwrap().push(seed);
-                    }
-                }
-            });
-        }
-    });
-    let failed = failed.into_inner().unwrap();
-    let replay = failed.first().map_or(0, |seed| *seed);
-    assert!(
-        failed.is_empty(),
-        "seeds {failed:?} of {seeds} did not converge; replay one: STOREMIRROR_SEED={replay} cargo test --test suite push_convergence -- --nocapture"
-    );
+    try_seeds("push_convergence", SEEDS, |seed| Trial::new(seed).run());
 }
 
 struct Trial {

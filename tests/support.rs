@@ -1,8 +1,11 @@
 //! A bench for tests: a simulator, a folder with a configuration that reaches it, and the real binary run on both.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -221,4 +224,39 @@ pub fn has_sqlite3(test: &str) -> bool {
         eprintln!("skipped: {test} needs the sqlite3 shell");
     }
     found
+}
+
+/// Trials at a time: they mostly wait (for retries, for the program), so more than there are processors.
+const TRIALS_AT_ONCE: usize = 6;
+
+/// Runs one trial per seed and names the seeds that fail. `STOREMIRROR_SEEDS=N` runs N instead of `seeds`,
+/// `STOREMIRROR_SEED=K` replays one.
+pub fn try_seeds(test: &str, seeds: u64, trial: impl Fn(u64) + Sync) {
+    let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse::<u64>().ok());
+    if let Some(seed) = number("STOREMIRROR_SEED") {
+        return trial(seed);
+    }
+    let seeds = number("STOREMIRROR_SEEDS").unwrap_or(seeds);
+    let (next, failed) = (AtomicU64::new(1), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..TRIALS_AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed > seeds {
+                        return;
+                    }
+                    if catch_unwind(AssertUnwindSafe(|| trial(seed))).is_err() {
+                        failed.lock().unwrap().push(seed);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    let replay = failed.first().map_or(0, |seed| *seed);
+    assert!(
+        failed.is_empty(),
+        "seeds {failed:?} of {seeds} did not converge; replay one: STOREMIRROR_SEED={replay} cargo test --test suite {test} -- --nocapture"
+    );
 }

@@ -142,15 +142,6 @@ impl Seen {
         }
     }
 
-    /// Whether that walk held it.
-    pub fn has_in(&self, walk: u32, record_id: &str) -> bool {
-        let entry = match record_id.parse() {
-            Ok(number) => self.numbers.get(&number),
-            Err(_) => self.texts.get(record_id),
-        };
-        entry.is_some_and(|entry| entry & walk_bit(walk) != 0)
-    }
-
     /// The distinct records of one walk by class.
     pub fn counts(&self, walk: u32) -> Counts {
         let mut counts = Counts::default();
