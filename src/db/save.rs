@@ -55,8 +55,9 @@ impl Db {
         let table = kind.table();
         self.write(|connection| {
             let quarantined = quarantined_ids(connection, store_id, table)?;
+            let bodies = self.without_forgotten(connection, store_id, table, bodies, Some(now))?;
             let mut saved = Vec::with_capacity(bodies.len());
-            for body in bodies {
+            for body in &bodies {
                 saved.push(self.save_record(connection, table, store_id, body, &quarantined, now)?);
             }
             if let Some(mark) = mark {
@@ -70,7 +71,7 @@ impl Db {
     pub fn compare_page(&self, store_id: &str, kind: Kind, bodies: &[&str]) -> Result<Vec<SavedRecord>> {
         let table = kind.table();
         let connection = &self.connection;
-        bodies
+        self.without_forgotten(connection, store_id, table, bodies, None)?
             .iter()
             .map(|body| {
                 let Some(id) = record_id(table, body) else {
