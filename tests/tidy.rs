@@ -48,6 +48,9 @@ const BOUNDARIES: [(&str, &[&str]); 8] = [
             "demo.rs",
             "session.rs",
             "report_commands.rs",
+            "keep.rs",
+            "forget.rs",
+            "doctor",
         ],
     ),
 ];
