@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::db::Db;
 use crate::db::crm_links::{Owner, owner, set_fields};
+use crate::db::fingerprints::{self, Fingerprint};
 use crate::db::push_rows::GONE;
 use crate::model::Kind;
 use crate::model::crm::FieldInfo;
@@ -18,6 +19,8 @@ pub struct Acknowledgement {
     pub crm_id: String,
     /// JSON of the last accepted value of every field.
     pub fields_sent: String,
+    /// Of what the accepted values were made of; None when they will be others.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// A record the CRM has refused.
@@ -286,6 +289,10 @@ fn save_link(connection: &Connection, batch: &Batch, link: &Acknowledgement) -> 
             batch.now,
             link.fields_sent
         ])?;
+    // after the link: writing that forgets the fingerprint
+    if let (Some(fingerprint), Ok(id)) = (&link.fingerprint, link.record_id.parse()) {
+        fingerprints::save(connection, batch.target, batch.kind, &link.store_id, id, fingerprint)?;
+    }
     Ok(())
 }
 

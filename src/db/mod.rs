@@ -6,6 +6,7 @@ mod accounts;
 mod crm_links;
 mod derive;
 mod explain;
+mod fingerprints;
 mod links;
 mod listing;
 mod migrate;
@@ -33,6 +34,7 @@ use crate::model::Value;
 pub use accounts::{AccountCounts, AccountJoin, FoundAccount};
 pub use crm_links::{FoundLink, KnownLink, NOTHING_SENT, Owner, Repair};
 pub use explain::{CrmPlace, CrmRefusal, PayloadVersion, Relatives};
+pub use fingerprints::{Fingerprint, Known};
 pub use links::{Acknowledgement, Batch, PushRun, Rejection};
 pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow, UnknownValue};
 pub use names::NameCache;
@@ -134,6 +136,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| Failure::config(format!("cannot open the database {}: {error}", path.display())))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    fingerprints::register(&connection)?;
     Ok(connection)
 }
 

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Result;
 
-use crate::db::{Db, NOTHING_SENT, PushQuery, PushRow};
+use crate::db::{Db, Known, NOTHING_SENT, PushQuery, PushRow};
 use crate::model::Kind;
 use crate::model::json::sha256_hex;
-use crate::push::fields::{Lookup, Mapping, difference, lookup_of, record_name, unchanged};
+use crate::push::fields::{Lookup, Mapping, difference, is_final, lookup_of, record_name, unchanged};
 
 /// A record within its kind: the place of its store in [`Names`], and its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,9 +102,16 @@ pub(super) struct Rules<'a> {
     pub(super) retry_rejected: bool,
     /// How many changes to describe.
     pub(super) show: usize,
+    /// The module's key of links, to note there which records need no look next time; None: nothing is written.
+    pub(super) note_in: Option<&'a str>,
 }
 
 impl Names {
+    /// What the names are made of.
+    pub(super) fn basis(&self) -> String {
+        self.stores.iter().map(|store| format!("{:?}={:?};", store.id, store.template)).collect()
+    }
+
     /// `stored` holds every store with its template, if decided; `configured` the stores of the configuration.
     pub(super) fn new(stored: Vec<(String, Option<String>)>, configured: &[String]) -> Self {
         let fresh = stored.iter().all(|(_, template)| template.is_none());
@@ -174,7 +181,10 @@ impl Parents {
     }
 }
 
-/// Plans one kind.
+/// Records that are noted at a time: so many are kept in memory.
+const NOTED_AT_ONCE: usize = 10_000;
+
+/// Plans one kind. Records known to be unchanged by their fingerprint are counted and not read.
 pub(super) fn plan(
     db: &Db,
     kind: Kind,
@@ -186,13 +196,20 @@ pub(super) fn plan(
 ) -> Result<Plan> {
     let mut plan = Plan::default();
     let mut fields = String::new();
-    db.push_rows(query, |row| {
+    let mut known = Vec::new();
+    let unread = db.push_rows(query, |row| {
         let key = Key { store: names.place(row.store_id), id: row.id };
         let lookups = parents.lookups(kind, mapping, row, key.store);
         let left_out = mapping.write(row, &names.name(key), &lookups, &mut fields)?;
         let decision = decide(kind.table().pushes_removed, row, &lookups, &fields, rules);
         let decision = calmed(decision, kind, mapping, row, &lookups, &fields);
         plan.count(key, row, decision, left_out);
+        if let (Some(target), true) = (rules.note_in, is_known(row, decision, &lookups)) {
+            known.push(Known { store_id: row.store_id.to_owned(), id: row.id, fingerprint: row.fingerprint });
+            if known.len() == NOTED_AT_ONCE {
+                db.save_fingerprints(target, kind, &std::mem::take(&mut known))?;
+            }
+        }
         let is_adoption = row.link.as_ref().is_some_and(|link| link.fields_sent == NOTHING_SENT);
         if decision == Decision::Update && is_adoption {
             plan.adoptions += 1;
@@ -205,7 +222,18 @@ pub(super) fn plan(
         }
         Ok(())
     })?;
+    plan.counts.unchanged += unread;
+    plan.linked += unread;
+    if let (Some(target), false) = (rules.note_in, known.is_empty()) {
+        db.save_fingerprints(target, kind, &known)?;
+    }
     Ok(plan)
+}
+
+/// Whether nothing is to be done about a record until one of the values it is made of is another.
+fn is_known(row: &PushRow, decision: Decision, lookups: &[Lookup]) -> bool {
+    let is_linked = row.link.as_ref().is_some_and(|link| !link.gone);
+    decision == Decision::Unchanged && is_linked && row.rejection.is_none() && is_final(lookups)
 }
 
 /// What a push would do with one record.
@@ -381,7 +409,7 @@ mod tests {
     use super::*;
     use crate::db::{LinkRow, RejectionRow};
 
-    const RULES: Rules = Rules { now: "2026-03-02T00:00:00Z", retry_rejected: false, show: 0 };
+    const RULES: Rules = Rules { now: "2026-03-02T00:00:00Z", retry_rejected: false, show: 0, note_in: None };
     const FIELDS: &str = r#"{"Name":"1","Status":"active"}"#;
 
     fn row(link: Option<(&'static str, bool)>) -> PushRow<'static> {
@@ -393,6 +421,7 @@ mod tests {
             rejection: None,
             parents: Vec::new(),
             cells: Vec::new(),
+            fingerprint: [0; 16],
         }
     }
 
