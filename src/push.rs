@@ -221,7 +221,8 @@ impl<'a> Push<'a> {
 
     /// Whether there is anything to send, and nothing that stops it before it begins.
     fn may_send(&mut self) -> Result<bool> {
-        if self.brakes() || (self.operations() == 0 && !self.has_unknown_accounts()?) {
+        let looks_for_names = self.kinds.iter().any(|push| push.plan.looks_for_names);
+        if self.brakes() || (self.operations() == 0 && !looks_for_names && !self.has_unknown_accounts()?) {
             return Ok(false);
         }
         if self.budget.room() == 0 {
@@ -365,11 +366,13 @@ impl<'a> Push<'a> {
         Ok(refreshed)
     }
 
-    /// Before the first write to a module: finds what stands there under our names already.
+    /// Before the first write to a module, and when a name that several records bear is due: finds what stands there
+    /// under our names already.
     async fn link_first(&mut self, api: &CrmApi) -> Result<Refreshed> {
         let mut refreshed = Refreshed::Same;
         for push in &self.kinds {
-            if push.plan.operations() == 0 || self.db.has_links(&push.target)? {
+            let is_first = push.plan.operations() > 0 && !self.db.has_links(&push.target)?;
+            if !is_first && !push.plan.looks_for_names {
                 continue;
             }
             let (module, name_field) = (self.crm.module(push.kind), push.mapping.name_field());
@@ -382,6 +385,8 @@ impl<'a> Push<'a> {
                             "{module}: {} found by name and linked",
                             counted(linked.linked, "record", "records")
                         ));
+                    }
+                    if linked.linked > 0 || linked.holds_changed {
                         refreshed = Refreshed::Changed;
                     }
                 }

@@ -1,6 +1,8 @@
 //! What a push leaves behind: links with the acknowledged values, rejections, what it cost, one `push_runs` row, and
 //! the names and field metadata it goes by. A batch is saved in one transaction.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -126,6 +128,19 @@ impl Db {
                 .iter()
                 .try_for_each(|(store_id, record_id)| clear_rejection(connection, target, kind, store_id, record_id))
         })
+    }
+
+    /// Forgets rejections of a module with this code, but those of the given records.
+    pub fn clear_code(&self, target: &str, kind: Kind, code: &str, kept: &[Rejection]) -> Result<bool> {
+        let kept: HashSet<(&str, &str)> =
+            kept.iter().map(|one| (one.store_id.as_str(), one.record_id.as_str())).collect();
+        let sql = "select store_id, record_id from crm_rejections where target = ?1 and kind = ?2 and code = ?3";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let found = statement.query_map([target, kind.name(), code], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut cleared: Vec<(String, String)> = found.collect::<Result<_, _>>()?;
+        cleared.retain(|(store_id, record_id)| !kept.contains(&(store_id.as_str(), record_id.as_str())));
+        self.clear_rejections(target, kind, &cleared)?;
+        Ok(!cleared.is_empty())
     }
 
     /// API credits used on a CRM host after an instant.

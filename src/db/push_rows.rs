@@ -44,6 +44,7 @@ pub struct LinkRow<'a> {
 }
 
 pub struct RejectionRow<'a> {
+    pub code: &'a str,
     pub fields_sha256: &'a str,
     pub next_at: &'a str,
 }
@@ -81,7 +82,7 @@ pub struct PushQuery {
 }
 
 /// Columns before the parents': the record's own, its link and its rejection.
-const OWN_COLUMNS: usize = 8;
+const OWN_COLUMNS: usize = 9;
 const PARENT_COLUMNS: usize = 5;
 
 impl PushQuery {
@@ -91,7 +92,7 @@ impl PushQuery {
         let mut parameters = vec![target(kind), kind.name().to_owned(), rules.basis.to_owned()];
         let mut selected =
             vec![format!("r.store_id, r.{}, r.removed_at is not null, l.crm_id, l.state, l.fields_sent", table.key)];
-        selected.push("x.fields_sha256, x.next_at".to_owned());
+        selected.push("x.code, x.fields_sha256, x.next_at".to_owned());
         let mut printed = vec!["?3, r.removed_at is not null".to_owned()];
         let mut joins = Vec::new();
         for parent in table.parents() {
@@ -160,7 +161,7 @@ impl PushQuery {
             None => None,
         };
         let rejection = match optional(row, 6)? {
-            Some(fields_sha256) => Some(RejectionRow { fields_sha256, next_at: text(row, 7)? }),
+            Some(code) => Some(RejectionRow { code, fields_sha256: text(row, 7)?, next_at: text(row, 8)? }),
             None => None,
         };
         let parents = (0..self.parents)

@@ -13,6 +13,7 @@ use crate::db::{Db, Known, NOTHING_SENT, PushQuery, PushRow};
 use crate::model::Kind;
 use crate::model::json::sha256_hex;
 use crate::push::fields::{Lookup, Mapping, difference, is_final, lookup_of, record_name, unchanged};
+use crate::push::link::AMBIGUOUS;
 
 /// A record within its kind: the place of its store in [`Names`], and its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,6 +86,8 @@ pub(super) struct Plan {
     pub(super) settled: Vec<Key>,
     /// Field → records whose update would change it.
     pub(super) differing: BTreeMap<String, u64>,
+    /// Records held for their names are due to be looked for again.
+    pub(super) looks_for_names: bool,
     /// Planned records whose payload does not fit its field.
     pub(super) without_payload: u64,
     pub(super) changes: Vec<Change>,
@@ -204,6 +207,7 @@ pub(super) fn plan(
         let decision = decide(kind.table().pushes_removed, row, &lookups, &fields, rules);
         let decision = calmed(decision, kind, mapping, row, &lookups, &fields);
         plan.count(key, row, decision, left_out);
+        plan.looks_for_names |= decision == Decision::Held && is_held_for_name(row) && is_due(row, rules);
         if let (Some(target), true) = (rules.note_in, is_known(row, decision, &lookups)) {
             known.push(Known { store_id: row.store_id.to_owned(), id: row.id, fingerprint: row.fingerprint });
             if known.len() == NOTED_AT_ONCE {
@@ -329,8 +333,20 @@ fn due(row: &PushRow, lookups: &[Lookup], fields: &str, rules: &Rules, operation
     let Some(rejection) = &row.rejection else {
         return operation;
     };
+    // only another look at the CRM frees it
+    if operation == Decision::Create && is_held_for_name(row) {
+        return Decision::Held;
+    }
     let changed = || lookups.contains(&Lookup::Pending) || sha256_hex(fields.as_bytes()) != rejection.fields_sha256;
-    if rules.retry_rejected || rules.now >= rejection.next_at || changed() { operation } else { Decision::Held }
+    if is_due(row, rules) || changed() { operation } else { Decision::Held }
+}
+
+fn is_held_for_name(row: &PushRow) -> bool {
+    row.rejection.as_ref().is_some_and(|rejection| rejection.code == AMBIGUOUS)
+}
+
+fn is_due(row: &PushRow, rules: &Rules) -> bool {
+    rules.retry_rejected || row.rejection.as_ref().is_some_and(|rejection| rules.now >= rejection.next_at)
 }
 
 impl Plan {
@@ -426,7 +442,7 @@ mod tests {
     }
 
     fn refused(row: PushRow<'static>, hash: &'static str, next_at: &'static str) -> PushRow<'static> {
-        PushRow { rejection: Some(RejectionRow { fields_sha256: hash, next_at }), ..row }
+        PushRow { rejection: Some(RejectionRow { code: "INVALID_DATA", fields_sha256: hash, next_at }), ..row }
     }
 
     fn decided(row: &PushRow, lookups: &[Lookup]) -> Decision {
@@ -472,6 +488,12 @@ mod tests {
         assert_eq!(decide(true, &refused(row(None), hash, later), &[], FIELDS, &at_once), Decision::Create);
         let linked = row(Some((r#"{"Name":"1"}"#, false)));
         assert_eq!(decided(&refused(linked, hash, later), &[]), Decision::Held);
+        let held = |next_at| PushRow {
+            rejection: Some(RejectionRow { code: AMBIGUOUS, fields_sha256: "", next_at }),
+            ..row(None)
+        };
+        assert_eq!(decided(&held(RULES.now), &[]), Decision::Held, "an upsert would meet one of several");
+        assert_eq!((is_due(&held(RULES.now), &RULES), is_due(&held(later), &RULES)), (true, false));
         let reverted = row(Some((FIELDS, false)));
         assert_eq!(decided(&refused(reverted, hash, later), &[]), Decision::Unchanged);
     }
