@@ -32,5 +32,6 @@ mod report_history; // reports over a partner's months: movements, losses and re
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
 mod report_ties; // reports add up to each other and to the views
+mod sdk; // Zoho's own SDKs as clients of the simulator
 mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself
