@@ -300,18 +300,26 @@ enum Folder {
     State,
 }
 
+/// `$XDG_CONFIG_HOME`, or what the platform has in its place.
+pub fn config_home() -> Result<PathBuf> {
+    platform_home(Folder::Config)
+}
+
 /// `$XDG_CONFIG_HOME/storemirror` and its sisters, or what the platform has in their place.
 fn platform_folder(folder: Folder) -> Result<PathBuf> {
+    Ok(platform_home(folder)?.join("storemirror"))
+}
+
+fn platform_home(folder: Folder) -> Result<PathBuf> {
     use etcetera::BaseStrategy;
     let strategy = etcetera::choose_base_strategy().map_err(|error| {
         Failure::config(format!("no home folder: {error}")).hint("set HOME, or use --config and --db")
     })?;
-    let base = match folder {
+    Ok(match folder {
         Folder::Config => strategy.config_dir(),
         Folder::Data => strategy.data_dir(),
         Folder::State => strategy.state_dir().unwrap_or_else(|| strategy.data_dir()),
-    };
-    Ok(base.join("storemirror"))
+    })
 }
 
 fn parse(path: &Path, text: &str) -> Result<File, Failure> {

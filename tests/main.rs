@@ -29,5 +29,8 @@ mod report_history; // reports over a partner's months: movements, losses and re
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
 mod report_ties; // reports add up to each other and to the views
+mod runs; // what became of the newest runs, in status
+#[cfg(unix)]
+mod schedule; // timers and crontab lines, on a machine of the test's own
 mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself

@@ -30,7 +30,7 @@ const BOUNDARIES: [(&str, &[&str]); 8] = [
     ("reqwest::", &["api/"]),
     ("rusqlite::", &["db/"]),
     ("refinery::", &["db/"]),
-    ("clap::", &["cli.rs", "main.rs"]),
+    ("clap::", &["cli.rs", "cli/", "main.rs"]),
     ("hyper::", &["sim/"]),
     ("Utc::now", &["lib.rs", "api/"]),
     ("SystemTime::now", &["lib.rs", "api/"]),

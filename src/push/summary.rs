@@ -159,6 +159,11 @@ impl Summary {
         worst([stopped, if self.kinds.iter().any(KindSummary::is_incomplete) { 3 } else { 0 }])
     }
 
+    /// What made it fail, as opposed to leave something for later.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.error.as_ref().filter(|_| !matches!(self.exit(), 0 | 3))
+    }
+
     pub fn json(&self) -> Value {
         json!({
             "command": "push",
