@@ -68,6 +68,12 @@ pub enum Command {
     /// Let it run by itself: systemd user timers, or lines of your crontab
     #[command(subcommand)]
     Schedule(Schedule),
+    /// Show who is told when something breaks, and what is wrong now
+    Notify {
+        /// Send a test to everyone who is told
+        #[arg(long)]
+        test: bool,
+    },
     /// Run a report, or list the reports
     Report(Report),
     /// Write every report as CSV, with a manifest
@@ -390,6 +396,7 @@ impl Command {
             Self::Crm(command) => command.name(),
             Self::Sync(_) => "sync",
             Self::Schedule(command) => command.name(),
+            Self::Notify { .. } => "notify",
             Self::Report(_) => "report",
             Self::Export(_) => "export",
             Self::Dictionary { .. } => "dictionary",

@@ -4,6 +4,7 @@
 
 pub mod data_center;
 pub mod edit;
+mod notify;
 mod party;
 mod rules;
 mod secrets;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 use crate::model::Kind;
 
 pub use data_center::{DATA_CENTERS, DataCenter};
+pub use notify::{NotifyConfig, Webhook};
 pub use party::Party;
 pub use rules::{AccountMatch, CrmRules};
 pub use secrets::{Credentials, Secret, SecretStore, Secrets};
@@ -52,6 +54,7 @@ pub struct Config {
     /// In the order of the file.
     pub stores: Vec<StoreConfig>,
     pub crm: Option<CrmConfig>,
+    pub notify: NotifyConfig,
     /// False: there is no configuration file at that path.
     pub found: bool,
 }
@@ -116,6 +119,7 @@ struct File {
     database: DatabaseTable,
     stores: toml::map::Map<String, toml::Value>,
     crm: Option<CrmTable>,
+    notify: notify::Table,
 }
 
 #[derive(Deserialize, Default)]
@@ -257,7 +261,9 @@ impl Config {
             .map(|(name, table)| store(&paths.config, &name, table))
             .collect::<Result<Vec<_>>>()?;
         let crm = file.crm.map(|table| crm(&paths.config, table)).transpose()?;
-        Ok(Self { paths, stores, crm, found })
+        let notify = notify::read(file.notify)
+            .map_err(|message| in_file(&paths.config, &format!("[notify] {message}"), None))?;
+        Ok(Self { paths, stores, crm, notify, found })
     }
 
     /// The configured stores, or those named; a name that is not configured is an error.

@@ -25,6 +25,7 @@ pub mod failure;
 pub mod files;
 pub mod ingest;
 pub mod model;
+mod notify;
 pub mod progress;
 pub mod push;
 pub mod report;
@@ -79,19 +80,22 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
                 Err(Failure::new(Code::Interrupted, "interrupted").hint("everything received is saved; the same command goes on from there").into())
             }
         };
-        end(&session, asked.as_ref(), &result);
+        end(&session, asked.as_ref(), &result).await;
         result
     })
 }
 
 /// What is remembered of a command: of those that bring the mirror or the CRM up to date.
 fn asked(command: &Command) -> Option<Asked> {
-    match command {
-        Command::Ingest(asked) => Some(Asked::new("ingest", Part::Ingest, &asked.kinds, &asked.except, &asked.stores)),
-        Command::Sync(asked) => Some(Asked::new("sync", Part::Ingest, &asked.kinds, &asked.except, &[])),
-        Command::Push(asked) if !asked.dry_run => Some(Asked::new("push", Part::Push, &asked.kinds, &[], &[])),
-        _ => None,
-    }
+    let (asked, turn) = match command {
+        Command::Ingest(asked) => {
+            (Asked::new("ingest", Part::Ingest, &asked.kinds, &asked.except, &asked.stores), asked.turn)
+        }
+        Command::Sync(asked) => (Asked::new("sync", Part::Ingest, &asked.kinds, &asked.except, &[]), asked.turn),
+        Command::Push(asked) if !asked.dry_run => (Asked::new("push", Part::Push, &asked.kinds, &[], &[]), asked.turn),
+        _ => return None,
+    };
+    Some(Asked { waits: turn.wait > 0, ..asked })
 }
 
 fn begin(session: &Session, asked: Option<&Asked>) {
@@ -100,9 +104,13 @@ fn begin(session: &Session, asked: Option<&Asked>) {
     }
 }
 
-fn end(session: &Session, asked: Option<&Asked>, result: &Result<u8>) {
-    if let Some(asked) = asked {
-        remembered(session, runs::end(&session.config.paths, asked, result, &session.outcome, session.now()));
+async fn end(session: &Session, asked: Option<&Asked>, result: &Result<u8>) {
+    let Some(asked) = asked else { return };
+    remembered(session, runs::end(&session.config.paths, asked, result, &session.outcome, session.now()));
+    tokio::select! {
+        () = notify::after(session, asked, result) => {}
+        // the command has ended as it has; what was not told the next run tells
+        _ = tokio::signal::ctrl_c() => {}
     }
 }
 
@@ -110,7 +118,7 @@ fn end(session: &Session, asked: Option<&Asked>, result: &Result<u8>) {
 fn remembered(session: &Session, result: std::io::Result<()>) {
     if let Err(error) = result {
         let folder = session.config.paths.state.display();
-        (session.talk)(&format!("what became of this run cannot be kept for `status` in {folder}: {error}"));
+        session.progress.warn(&format!("what became of this run cannot be kept for `status` in {folder}: {error}"));
     }
 }
 
@@ -129,6 +137,7 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Crm(command) => crm::run(session, &command, out).await,
         Command::Sync(arguments) => sync(session, &arguments, out).await,
         Command::Schedule(command) => schedule::run(session, &command, out),
+        Command::Notify { test } => notify::run(session, test, out).await,
         Command::Demo { folder } => demo::run(session, &folder, out).await,
         Command::Rebuild => rebuild(session, out),
         Command::Connect(arguments) => connect(session, arguments, out).await,

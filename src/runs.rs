@@ -32,6 +32,8 @@ pub struct Asked {
     /// What fails when the run fails before it does anything.
     pub part: Part,
     pub label: String,
+    /// Its turn was worth waiting for: that it never came is news.
+    pub waits: bool,
 }
 
 impl Asked {
@@ -44,7 +46,7 @@ impl Asked {
                 words.extend_from_slice(values);
             }
         }
-        Self { part, label: words.join(" ") }
+        Self { part, label: words.join(" "), waits: false }
     }
 }
 
@@ -212,8 +214,13 @@ impl Runs {
         }
     }
 
+    /// Runs without an end, unless a later one came to a good one.
     pub fn unfinished(&self) -> impl Iterator<Item = (&String, &Run)> {
-        self.newest.iter().filter(|(_, run)| run.finished_at.is_none())
+        let is_past = |run: &Run| {
+            let good = |other: &Run| matches!(other.exit, Some(0 | 3)) && other.started_at > run.started_at;
+            self.newest.values().any(good)
+        };
+        self.newest.iter().filter(move |(_, run)| run.finished_at.is_none() && !is_past(run))
     }
 
     pub fn failures_json(&self) -> Value {

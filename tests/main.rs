@@ -20,6 +20,8 @@ mod ingest_faults; // every fault and error of the store contract by its name
 mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
+#[cfg(unix)]
+mod notify; // notices, to a real script and a real server
 mod push; // plan and apply against the simulated CRM
 mod push_convergence; // seeded storms of pushes, after which the CRM holds what the mirror expects
 mod rebuild; // derived rows made again are the rows ingest made

@@ -91,7 +91,9 @@ fn a_killed_run_leaves_a_trace() {
     assert_eq!(unfinished(&bench)[0]["run"], "ingest");
     let text = bench.run(&["status"]).exits(0).stdout;
     assert!(text.contains("it was killed, or is still running"), "{text}");
-    bench.run(&["ingest"]).exits(0);
+    bench.run(&["push"]).exits(0);
+    assert_eq!(unfinished(&bench)[0]["run"], "ingest", "a push of the same instant says nothing of it");
+    bench.run_at("2026-03-02T06:00:00Z", &["sync"]).exits(0);
     assert_eq!(unfinished(&bench), json!([]));
 }
 
