@@ -366,3 +366,19 @@ fn a_program_that_is_not_there_or_reads_nothing_stops_nobody() {
     let ran = refused(&bench, "STORES_US", &["ingest", "-q"]).exits(4);
     assert!(!ran.stderr.contains("notice"), "{}", ran.stderr);
 }
+
+/// Every `storemirror …` line of the page's shell blocks runs as it stands there.
+#[test]
+fn the_pages_commands_run() {
+    let chat = Chat::open();
+    let bench = with_notify(Bench::empty(), &format!("webhook = \"{}\"\n", chat.url()));
+    let mut ran = 0;
+    for line in include_str!("../docs/notify.md").lines() {
+        if let Some(arguments) = line.strip_prefix("storemirror notify") {
+            let arguments: Vec<&str> = std::iter::once("notify").chain(arguments.split_whitespace()).collect();
+            bench.run(&arguments).exits(0);
+            ran += 1;
+        }
+    }
+    assert_eq!(ran, 2);
+}

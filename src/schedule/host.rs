@@ -157,8 +157,8 @@ pub(super) fn apply(place: &Place, found: &Found, changes: &[Change]) -> Result<
     if touched.iter().any(|change| change.path.is_some()) {
         systemctl(&["daemon-reload"])?;
     }
-    let mut asleep = Vec::new();
-    for timer in names(|what| what != What::Remove) {
+    let mut asleep = names(|what| what == What::Create);
+    for timer in names(|what| matches!(what, What::Update | What::Keep)) {
         if !is("is-enabled", &timer)? || !is("is-active", &timer)? {
             asleep.push(timer);
         }
