@@ -47,6 +47,15 @@ impl Progress {
         Bytes(bar)
     }
 
+    /// Says what went wrong beside the work itself, also to those who asked for quiet.
+    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
+    pub fn warn(&self, message: &str) {
+        match &self.bars {
+            Some(_) => self.say(message),
+            None => eprintln!("{message}"),
+        }
+    }
+
     pub fn line(&self, name: &str) -> Line {
         let Some(bars) = &self.bars else { return Line { bar: ProgressBar::hidden(), pages: std::cell::Cell::new(0) } };
         let bar = bars.add(ProgressBar::new_spinner());
