@@ -26,13 +26,13 @@ use crate::model::instant::format_instant;
 use crate::report::{Catalog, Freshness, Moment};
 
 use cards::{Answers, Earlier};
-use page::{Page, Section, data_block};
+use page::{Page, Section};
 use source::{Reports, Source};
 use statements::Statements;
 
 /// A page that can be mailed and that a phone opens at once. Everything but the statements takes about a third of it
 /// with 600 subscriptions; the statements get what is left.
-const MOST_BYTES: usize = 1_400_000;
+const MOST_BYTES: usize = 1_450_000;
 
 /// The page, and what a program wants to know of it.
 pub struct Dashboard {
@@ -78,6 +78,7 @@ impl Dashboard {
             warnings: freshness.warnings.clone(),
             stores,
             services,
+            compared_with: earlier.answers.is_some().then_some(earlier.day),
             cards,
             sections,
             statement_sources: statements.sources().map(Source::clone),
@@ -86,14 +87,14 @@ impl Dashboard {
             statements: String::new(),
         };
         let without_statements = page.render().context("cannot fill the page's template")?;
-        let packed = statements.pack(MOST_BYTES.saturating_sub(without_statements.len()));
+        let (packed, block) = statements.pack(MOST_BYTES.saturating_sub(without_statements.len()))?;
         page.customers = packed.customers.len();
         page.statements_since.clone_from(&packed.since);
-        page.statements = data_block(&serde_json::to_string(&packed)?);
+        page.statements = block;
         Ok(Self {
             html: page.render().context("cannot fill the page's template")?,
             as_of: page.as_of,
-            compared_with: earlier.answers.is_some().then_some(earlier.day),
+            compared_with: page.compared_with,
             headline,
             blocks,
             customers: page.customers,

@@ -193,6 +193,12 @@ pub(crate) fn dashboard(session: &Session, arguments: &cli::Dashboard, out: &mut
     let size = screen::bytes(dashboard.html.len() as u64);
     (session.talk)(&format!("wrote {} ({size})", path.display()));
     (session.talk)(&dashboard.freshness.line());
+    let own = Catalog::load(Some(&session.config.paths.queries));
+    for report in own.iter().flat_map(Catalog::reports).filter(|report| report.source == report::Source::User) {
+        if dashboard.blocks.iter().any(|block| block.report == report.name) {
+            (session.talk)(&format!("{} stands for the bundled report there, not for your own", report.name));
+        }
+    }
     if arguments.open {
         open::that(path).map_err(|error| {
             Failure::new(Code::Internal, format!("nothing here opens {}: {error}", path.display()))

@@ -59,6 +59,7 @@
         row.hidden = !tests.every((test) => test(row));
         shown += row.hidden ? 0 : 1;
       }
+      table.classList.toggle('filtered', tests.length > 0);
       const size = one('.size', table.closest('.block'));
       size.dataset.all ??= size.textContent;
       size.textContent = tests.length ? `${shown.toLocaleString('en-US')} of ${size.dataset.all}` : size.dataset.all;
@@ -109,7 +110,11 @@
       });
     });
   }
-  addEventListener('scroll', hide, { passive: true });
+  // a place that is reached by keyboard is scrolled into sight, and still tells its values
+  addEventListener('scroll', () => {
+    const hit = document.activeElement.closest('.hit');
+    if (hit) show(hit); else hide();
+  }, { passive: true });
   for (const select of all('.which select')) {
     const drawings = all('svg', document.getElementById(select.getAttribute('aria-controls')));
     select.addEventListener('input', () => drawings.forEach((drawing, index) => drawing.toggleAttribute('hidden', index !== Number(select.value))));
@@ -175,8 +180,9 @@
     size.append(make('code', command));
     body.replaceChildren(make('h4', customer.name || '(no name)'), sums, size, scroll);
     one('#print-statement').hidden = false;
+    document.body.classList.add('stated');
   };
-  const nothing = (message) => { body.replaceChildren(make('p', message, { className: 'nothing' })); one('#print-statement').hidden = true; };
+  const nothing = (message) => { body.replaceChildren(make('p', message, { className: 'nothing' })); one('#print-statement').hidden = true; document.body.classList.remove('stated'); };
   input.addEventListener('input', () => {
     const typed = input.value.trim().toLowerCase();
     const found = [...named].filter(([name]) => name.toLowerCase().includes(typed)).map(([, customer]) => customer);

@@ -11,7 +11,7 @@ use super::tables::{AT_RISK, MISSING, RENEWALS_DUE};
 #[derive(Debug)]
 pub(super) struct Card {
     pub(super) id: &'static str,
-    pub(super) title: &'static str,
+    pub(super) title: String,
     pub(super) figures: Vec<Number>,
     pub(super) notes: Vec<String>,
     pub(super) source: Source,
@@ -93,11 +93,11 @@ impl Earlier {
         let Some(then) = &self.answers else { return "no history yet".to_owned() };
         let then = of(then);
         match now - then {
-            0 => format!("as on {}", self.day),
+            0 => "unchanged".to_owned(),
             change => {
                 let (arrow, sign) = if change > 0 { ("▲", "+") } else { ("▼", "−") };
                 let percent = percent(change, then).map(|text| format!(" ({sign}{text} %)")).unwrap_or_default();
-                format!("{arrow} {sign}{}{percent} since {}", words(change.abs()), self.day)
+                format!("{arrow} {sign}{}{percent}", words(change.abs()))
             }
         }
     }
@@ -139,8 +139,13 @@ pub(super) fn cards(now: &Answers, earlier: &Earlier, year: &str) -> Vec<Card> {
     let without_usd = commissions.rows().filter(|row| row.text("month").starts_with(year));
     let without_usd: i64 = without_usd.filter_map(|row| row.integer("records_without_usd")).sum();
     let (_, sure, all_missing) = now.surely_missing();
-    let card =
-        |id, title, answer: &Answer, figures, notes| Card { id, title, figures, notes, source: answer.source.clone() };
+    let card = |id, title: &str, answer: &Answer, figures, notes| Card {
+        id,
+        title: title.to_owned(),
+        figures,
+        notes,
+        source: answer.source.clone(),
+    };
     vec![
         card(
             "mrr",
@@ -189,7 +194,7 @@ pub(super) fn cards(now: &Answers, earlier: &Earlier, year: &str) -> Vec<Card> {
         ),
         card(
             "commission",
-            "Commission of this year",
+            &format!("Commissions of {year}"),
             commissions,
             vec![
                 in_state("active_usd", "active"),

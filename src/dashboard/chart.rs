@@ -85,7 +85,7 @@ pub(super) struct Chart {
 #[derive(Debug, Default)]
 pub(super) struct Item {
     pub(super) label: String,
-    /// Below the label: the year, where one begins.
+    /// Below the label, where it differs from the one before.
     pub(super) sublabel: String,
     /// The values of the series, in cents.
     pub(super) values: Vec<i64>,
@@ -142,6 +142,7 @@ impl Chart {
             chart.texts.push(Text { x: Px(LEFT - 6.0), y: Px(y + 4.0), class: "end", text: short(tick) });
         }
         let every = items.len().div_ceil(MOST_LABELS).max(1);
+        let mut sublabel = "";
         for (index, item) in items.iter().enumerate() {
             let (x, width) = column(index, items.len(), 1.0);
             chart.hits.push(Hit {
@@ -156,7 +157,11 @@ impl Chart {
                 let class = if (index / every) % 2 == 1 { "mid wide" } else { "mid" };
                 let x = Px(x + width / 2.0);
                 chart.texts.push(Text { x, y: Px(COLUMNS_HEIGHT - 18.0), class, text: item.label.clone() });
-                chart.texts.push(Text { x, y: Px(COLUMNS_HEIGHT - 4.0), class, text: item.sublabel.clone() });
+                if item.sublabel != sublabel {
+                    sublabel = &item.sublabel;
+                    let (y, text) = (Px(COLUMNS_HEIGHT - 4.0), sublabel.to_owned());
+                    chart.texts.push(Text { x, y, class: "mid", text });
+                }
             }
         }
         chart
@@ -223,7 +228,8 @@ impl Chart {
             chart.texts.push(Text { x: Px(0.0), y: Px(top + 15.0), class: "start head", text: item.label.clone() });
             for (index, value) in item.values.iter().enumerate() {
                 let x = LABEL + place * float(index);
-                chart.texts.push(Text { x: Px(x), y: Px(top + 15.0), class: "start value", text: words(*value) });
+                let class = if *value == 0 { "start none" } else { "start" };
+                chart.texts.push(Text { x: Px(x), y: Px(top + 15.0), class, text: words(*value) });
                 let length = ((place - 10.0) * amount(value.abs()) / amount(most)).max(0.0);
                 if *value != 0 {
                     chart.bars.push(Bar {

@@ -98,8 +98,7 @@ fn each_month<'a, T>(months: &'a BTreeMap<String, T>) -> Vec<(String, Item, Opti
     let mut all = Vec::new();
     while (year, number) <= last {
         let name = MONTHS[number - 1];
-        let sublabel = if all.is_empty() || number == 1 { year.to_string() } else { String::new() };
-        let item = Item { label: name[..3].to_owned(), sublabel, ..Item::default() };
+        let item = Item { label: name[..3].to_owned(), sublabel: year.to_string(), ..Item::default() };
         all.push((format!("{name} {year}"), item, months.get(&format!("{year:04}-{number:02}"))));
         (year, number) = if number == 12 { (year + 1, 1) } else { (year, number + 1) };
     }
@@ -127,21 +126,25 @@ pub(super) fn mrr_movements(reports: &Reports<'_>) -> Result<Figure> {
         ("c-red", "churn"),
         ("c-grey", "fx"),
     ];
+    const SPOKEN: [&str; 9] =
+        ["opening", "baseline", "new", "expansion", "reactivation", "contraction", "churn", "fx", "closing"];
     let answer = reports.ask("mrr_movements", &[])?;
     let columns: Vec<&str> =
         SERIES.iter().map(|(_, column)| *column).chain(["baseline", "opening", "closing"]).collect();
     let months = by_month(&answer, &columns);
-    let items: Vec<Item> = each_month(&months)
-        .into_iter()
-        .map(|(name, item, sums)| {
-            let sums = sums.cloned().unwrap_or_else(|| vec![0; columns.len()]);
-            let of = |column: &str| columns.iter().position(|known| *known == column).map_or(0, |place| sums[place]);
-            let spoken =
-                ["opening", "baseline", "new", "expansion", "reactivation", "contraction", "churn", "fx", "closing"];
-            let lines = spoken.map(|column| (column.to_owned(), usd(of(column))));
-            Item { text: told(&name, lines), values: sums[..SERIES.len()].to_vec(), ..item }
-        })
-        .collect();
+    let place = |column: &str| columns.iter().position(|known| *known == column).unwrap_or_default();
+    let items = |shown: &dyn Fn(&[i64]) -> Vec<i64>| -> Vec<Item> {
+        each_month(&months)
+            .into_iter()
+            .map(|(name, item, sums)| {
+                let sums = sums.cloned().unwrap_or_else(|| vec![0; columns.len()]);
+                let lines = SPOKEN.map(|column| (column.to_owned(), usd(sums[place(column)])));
+                Item { text: told(&name, lines), values: shown(&sums), ..item }
+            })
+            .collect()
+    };
+    let movements = Chart::stacked(&items(&|sums| sums[..SERIES.len()].to_vec()), &classes(&SERIES));
+    let closing = Chart::stacked(&items(&|sums| vec![sums[place("closing")]]), &["c-blue"]);
     let mut notes = Vec::new();
     if answer.cents("baseline") != 0 {
         notes.push("The month in which a store's history begins has it as baseline, which is not drawn.".to_owned());
@@ -155,7 +158,10 @@ pub(super) fn mrr_movements(reports: &Reports<'_>) -> Result<Figure> {
         lead: "How monthly recurring revenue moved, in USD: what came stands above the line, what went hangs below."
             .to_owned(),
         legend: legend(&SERIES.map(|(class, label)| (class, if label == "fx" { "exchange rates" } else { label }))),
-        drawings: one(Chart::stacked(&items, &classes(&SERIES))),
+        drawings: vec![
+            Drawing { label: "movements".to_owned(), chart: movements },
+            Drawing { label: "MRR at each month's end".to_owned(), chart: closing },
+        ],
         notes,
         sheet: Sheet::behind(&answer),
         source: answer.source,

@@ -26,6 +26,8 @@ pub(super) struct Page {
     pub(super) warnings: Vec<String>,
     pub(super) stores: Vec<String>,
     pub(super) services: Vec<String>,
+    /// The day that the headline is held against.
+    pub(super) compared_with: Option<String>,
     pub(super) cards: Vec<Card>,
     pub(super) sections: Vec<Section>,
     pub(super) statement_sources: [Source; 2],

@@ -7,6 +7,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::page::data_block;
 use super::source::{Answer, Reports, Row, Source};
 use crate::model::instant::parse_day;
 
@@ -57,9 +58,25 @@ impl Statements {
         [&self.events.source, &self.sums.source]
     }
 
-    /// Packs the newest events, whole days of them, into about so many bytes of JSON.
-    pub(super) fn pack(&self, bytes: usize) -> Packed {
-        let since = self.first_day_within(bytes);
+    /// The newest events, whole days of them, as at most so many bytes of JSON for a data block.
+    ///
+    /// # Errors
+    /// Never with texts and numbers.
+    pub(super) fn pack(&self, bytes: usize) -> Result<(Packed, String)> {
+        let mut goal = bytes;
+        loop {
+            let packed = self.since(self.first_day_within(goal));
+            let block = data_block(&serde_json::to_string(&packed)?);
+            let excess = block.len().saturating_sub(bytes);
+            // what is left at a goal of nothing is one day
+            if excess == 0 || goal == 0 {
+                return Ok((packed, block));
+            }
+            goal = goal.saturating_sub(excess);
+        }
+    }
+
+    fn since(&self, since: Option<String>) -> Packed {
         let mut packed = Packed { since: since.clone(), ..Packed::default() };
         let mut places = HashMap::new();
         let mut sums: BTreeMap<String, Vec<_>> = BTreeMap::new();
@@ -145,6 +162,6 @@ fn days_since_1970(day: NaiveDate) -> i64 {
 
 /// About what an event takes: its id, its amounts, and the rest, which is short. Details mostly repeat.
 fn size(row: &Row<'_>) -> usize {
-    const REST: usize = 26;
+    const REST: usize = 19;
     REST + ["record_id", "amount", "amount_usd"].map(|column| row.text(column).len()).iter().sum::<usize>()
 }

@@ -11,8 +11,9 @@ use crate::report::{ColumnKind, shown};
 const MOST_ROWS: usize = 500;
 
 /// Columns whose own name is not what a person calls them.
-const LABELS: [(&str, &str); 31] = [
+const LABELS: [(&str, &str); 32] = [
     ("store_id", "store"),
+    ("mrr_usd", "MRR USD"),
     ("company_name", "company"),
     ("service_name", "service"),
     ("plan_name", "plan"),
