@@ -46,7 +46,8 @@
   const filter = () => {
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const control of [...chosen, text]) control.classList.toggle('set', control.value !== '');
-    for (const table of all('.block > .scroll > table.sheet')) {
+    one('#clear').hidden = [...chosen, text].every((control) => control.value === '');
+    for (const table of all('table.sheet').filter((table) => !table.closest('#statement'))) {
       const heads = [...table.tHead.rows[0].cells];
       const tests = words.map((word) => (row) => row.textContent.toLowerCase().includes(word));
       for (const select of chosen) {
@@ -60,7 +61,7 @@
         shown += row.hidden ? 0 : 1;
       }
       table.classList.toggle('filtered', tests.length > 0);
-      const size = one('.size', table.closest('.block'));
+      const size = one('.size', table.closest('details, .block'));
       size.dataset.all ??= size.textContent;
       size.textContent = tests.length ? `${shown.toLocaleString('en-US')} of ${size.dataset.all}` : size.dataset.all;
       if (!table.tFoot) continue;
@@ -72,6 +73,7 @@
     }
   };
   [...chosen, text].forEach((control) => control.addEventListener('input', filter));
+  one('#clear').addEventListener('click', () => { one('.filters').reset(); filter(); text.focus(); });
   all('form').forEach((form) => form.addEventListener('submit', (event) => event.preventDefault()));
 
   // charts: one place in the tab order each, arrows go on from there; what is pointed at or reached shows its values

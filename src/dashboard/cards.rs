@@ -96,7 +96,7 @@ impl Earlier {
             0 => "unchanged".to_owned(),
             change => {
                 let (arrow, sign) = if change > 0 { ("▲", "+") } else { ("▼", "−") };
-                let percent = percent(change, then).map(|text| format!(" ({sign}{text} %)")).unwrap_or_default();
+                let percent = percent(change, then).map(|text| format!(" ({sign}{text}\u{a0}%)")).unwrap_or_default();
                 format!("{arrow} {sign}{}{percent}", words(change.abs()))
             }
         }

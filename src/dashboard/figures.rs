@@ -90,7 +90,7 @@ fn parts(month: &str) -> Option<(i64, usize)> {
 }
 
 /// Every month from the first to the last key, those without a row too, each with its name and its item's labels.
-fn each_month<'a, T>(months: &'a BTreeMap<String, T>) -> Vec<(String, Item, Option<&'a T>)> {
+fn each_month<T>(months: &BTreeMap<String, T>) -> Vec<(String, Item, Option<&T>)> {
     let ends = months.keys().next().zip(months.keys().next_back());
     let Some(((mut year, mut number), last)) = ends.and_then(|(first, last)| parts(first).zip(parts(last))) else {
         return Vec::new();
@@ -371,7 +371,7 @@ pub(super) fn revenue_by_service(reports: &Reports<'_>) -> Result<Figure> {
         *commission += row.cents("commission_usd").unwrap_or(0);
     }
     let mut services: Vec<(String, (i64, i64))> = services.into_iter().collect();
-    services.sort_by(|left, right| right.1.cmp(&left.1));
+    services.sort_by_key(|(_, sums)| std::cmp::Reverse(*sums));
     if services.len() > MOST_LINES + 1 {
         let rest = services.split_off(MOST_LINES);
         let sums = rest.iter().fold((0, 0), |sums, (_, (revenue, commission))| (sums.0 + revenue, sums.1 + commission));

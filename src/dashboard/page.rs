@@ -48,7 +48,7 @@ pub(super) struct Section {
 
 impl Page {
     /// Nothing but the page's own style and script may run, and nothing may be loaded or sent.
-    fn policy(&self) -> String {
+    fn policy() -> String {
         let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text.as_bytes())));
         format!(
             "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",

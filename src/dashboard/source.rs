@@ -38,7 +38,9 @@ impl Reports<'_> {
         let request = Request::new(self.catalog.find(report)?, &given, self.moment)?;
         let table = request.run(self.db).with_context(|| format!("the report {report} failed"))?;
         let mut command = format!("storemirror report {report}");
-        parameters.iter().for_each(|parameter| command.push_str(&format!(" --param {parameter}")));
+        for parameter in parameters {
+            command.push_str(&format!(" --param {parameter}"));
+        }
         command.push_str(&format!(" --as-of {}", self.moment.as_of));
         Ok(Answer { source: Source { report: report.to_owned(), command }, table })
     }

@@ -65,7 +65,7 @@ impl Statements {
     pub(super) fn pack(&self, bytes: usize) -> Result<(Packed, String)> {
         let mut goal = bytes;
         loop {
-            let packed = self.since(self.first_day_within(goal));
+            let packed = self.since(self.first_day_within(goal).as_deref());
             let block = data_block(&serde_json::to_string(&packed)?);
             let excess = block.len().saturating_sub(bytes);
             // what is left at a goal of nothing is one day
@@ -76,8 +76,8 @@ impl Statements {
         }
     }
 
-    fn since(&self, since: Option<String>) -> Packed {
-        let mut packed = Packed { since: since.clone(), ..Packed::default() };
+    fn since(&self, since: Option<&str>) -> Packed {
+        let mut packed = Packed { since: since.map(str::to_owned), ..Packed::default() };
         let mut places = HashMap::new();
         let mut sums: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for row in self.sums.rows() {
@@ -105,7 +105,7 @@ impl Statements {
             }
             let customer = packed.customers.last_mut().expect("one was just put there");
             customer.all += 1;
-            if since.as_deref().is_some_and(|since| &*row.text("day") < since) {
+            if since.is_some_and(|since| &*row.text("day") < since) {
                 continue;
             }
             let day = parse_day(&row.text("day")).map(days_since_1970);

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::{cents, made, opened, texts};
 
+/// A chart, its report, and what its columns say with the report's column that is added up.
+type Told = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 type Rows = Vec<BTreeMap<String, String>>;
 
 fn sum(rows: &Rows, column: &str) -> i64 {
@@ -25,7 +27,7 @@ fn headline(csv: &dyn Fn(&str) -> Rows) -> BTreeMap<&'static str, i64> {
     let mut seen = BTreeSet::new();
     let mut at_risk = csv("subscriptions_at_risk");
     at_risk.retain(|row| seen.insert((row["store_id"].clone(), row["subscription_id"].clone())));
-    let within = |days: i64| due.iter().filter(|row| cents(&row["days_left"]) <= days).count() as i64;
+    let within = |days: i64| due.iter().map(|row| i64::from(cents(&row["days_left"]) <= days)).sum();
     let state = |name: &str| sum(&only(&months, |row| row["state"] == name), "net_usd");
     BTreeMap::from([
         ("mrr_usd", sum(&services, "mrr_usd")),
@@ -45,16 +47,16 @@ fn headline(csv: &dyn Fn(&str) -> Rows) -> BTreeMap<&'static str, i64> {
 fn the_headline_is_the_sum_of_the_csvs() {
     let expected = headline(&|report| made().csv(report));
     let before = headline(&|report| made().csv_before(report));
-    let answer = made().json();
+    let answer = made().answer();
     for (key, value) in &expected {
-        let number = &answer["headline"][key];
-        let told =
-            if number.is_f64() { (number.as_f64().unwrap() * 100.0).round() as i64 } else { number.as_i64().unwrap() };
-        assert_eq!(told, *value, "{key}");
+        // as it is written: an amount has two decimals, a count none
+        let number =
+            if key.ends_with("_usd") { format!("{}.{:02}", value / 100, value % 100) } else { value.to_string() };
+        assert!(answer.contains(&format!("\"{key}\":{number}")), "{key} {number}: {answer}");
         assert!(*value != 0, "{key} says nothing");
     }
-    assert_eq!(answer["headline"].as_object().unwrap().len(), expected.len());
-    assert_eq!(answer["compared_with"], "2026-02-01");
+    assert_eq!(made().json()["headline"].as_object().unwrap().len(), expected.len());
+    assert_eq!(made().json()["compared_with"], "2026-02-01");
 
     let Some(mut chrome) = opened("the_headline_is_the_sum_of_the_csvs") else { return };
     for (key, value) in &expected {
@@ -107,24 +109,24 @@ fn every_table_holds_the_rows_of_its_csv() {
     }
 }
 
+const CHARTS: [Told; 3] = [
+    (
+        "renewals-by-month",
+        "renewals_by_month",
+        &[("renewals", "renewals"), ("amount", "amount_usd"), ("expected commission", "expected_commission_usd")],
+    ),
+    (
+        "forecast",
+        "commission_forecast",
+        &[("expected", "expected_usd"), ("from the service's rate", "from_service_rate")],
+    ),
+    ("mrr-movements", "mrr_movements", &[("new", "new"), ("churn", "churn"), ("closing", "closing")]),
+];
+
 #[test]
 fn every_column_of_a_chart_tells_the_sum_of_its_rows() {
     let Some(mut chrome) = opened("every_column_of_a_chart_tells_the_sum_of_its_rows") else { return };
-    // chart, its report, and (what it says, the column that is added up)
-    let charts: [(&str, &str, &[(&str, &str)]); 3] = [
-        (
-            "renewals-by-month",
-            "renewals_by_month",
-            &[("renewals", "renewals"), ("amount", "amount_usd"), ("expected commission", "expected_commission_usd")],
-        ),
-        (
-            "forecast",
-            "commission_forecast",
-            &[("expected", "expected_usd"), ("from the service's rate", "from_service_rate")],
-        ),
-        ("mrr-movements", "mrr_movements", &[("new", "new"), ("churn", "churn"), ("closing", "closing")]),
-    ];
-    for (id, report, says) in charts {
+    for (id, report, says) in CHARTS {
         let rows = made().csv(report);
         let months: BTreeSet<&String> = rows.iter().map(|row| &row["month"]).collect();
         let told = texts(&chrome.eval(&format!(
