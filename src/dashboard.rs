@@ -42,6 +42,8 @@ pub struct Dashboard {
     pub compared_with: Option<String>,
     /// Amounts with two decimals, counts whole.
     pub headline: BTreeMap<&'static str, Box<RawValue>>,
+    /// The reports it is made of.
+    pub reports: BTreeSet<String>,
     pub blocks: Vec<Block>,
     pub customers: usize,
     /// The first day of the statements' events, when not all of them fit.
@@ -69,6 +71,8 @@ impl Dashboard {
         let headline = figures.map(|figure| Ok((figure.key, RawValue::from_string(figure.value.replace(',', ""))?)));
         let headline = headline.collect::<Result<_>>()?;
         let blocks = blocks(&sections);
+        let named = cards.iter().map(|card| &card.source).chain(statements.sources()).map(|source| &source.report);
+        let reports = named.chain(blocks.iter().map(|block| &block.report)).cloned().collect();
         let (stores, services) = (distinct(&sections, "store_id"), distinct(&sections, "service_name"));
         let mut page = Page {
             as_of: moment.as_of.to_string(),
@@ -96,6 +100,7 @@ impl Dashboard {
             as_of: page.as_of,
             compared_with: page.compared_with,
             headline,
+            reports,
             blocks,
             customers: page.customers,
             statements_since: packed.since,
@@ -117,6 +122,7 @@ impl Dashboard {
             as_of: &self.as_of,
             compared_with: self.compared_with.as_deref(),
             headline: &self.headline,
+            reports: &self.reports,
             blocks: &self.blocks,
             customers: self.customers,
             statements_since: self.statements_since.as_deref(),
@@ -136,6 +142,7 @@ struct Told<'a> {
     as_of: &'a str,
     compared_with: Option<&'a str>,
     headline: &'a BTreeMap<&'static str, Box<RawValue>>,
+    reports: &'a BTreeSet<String>,
     blocks: &'a [Block],
     customers: usize,
     statements_since: Option<&'a str>,

@@ -195,8 +195,8 @@ pub(crate) fn dashboard(session: &Session, arguments: &cli::Dashboard, out: &mut
     (session.talk)(&dashboard.freshness.line());
     let own = Catalog::load(Some(&session.config.paths.queries));
     for report in own.iter().flat_map(Catalog::reports).filter(|report| report.source == report::Source::User) {
-        if dashboard.blocks.iter().any(|block| block.report == report.name) {
-            (session.talk)(&format!("{} stands for the bundled report there, not for your own", report.name));
+        if dashboard.reports.contains(&report.name) {
+            (session.talk)(&format!("{} is the bundled report there, not your own", report.name));
         }
     }
     if arguments.open {

@@ -200,3 +200,19 @@ fn statements_that_do_not_fit_begin_on_a_day_that_is_named() {
     assert!(page.html.contains(&format!("Events since {since} are here")));
     assert!((1_200_000..1_500_000).contains(&page.html.len()), "{} bytes", page.html.len());
 }
+
+#[test]
+fn a_report_of_ones_own_takes_no_part_and_that_is_said() {
+    let bench = small();
+    let queries = bench.path("queries");
+    std::fs::create_dir(&queries).unwrap();
+    std::fs::write(queries.join("mrr_by_service.sql"), "-- Mine.\nselect 1.0 as mrr_usd").unwrap();
+    std::fs::write(queries.join("renewals_due.sql"), "-- Mine.\nselect 1 as days_left").unwrap();
+    let (page, queries) = (bench.path("page.html").display().to_string(), queries.display().to_string());
+    let ran = bench.run(&["dashboard", "-o", &page, "--queries", &queries, "--json"]).exits(0);
+    assert_eq!((&ran.json()["headline"]["mrr_usd"], &ran.json()["headline"]["due_30"]), (&json!(24.0), &json!(2)));
+    for report in ["mrr_by_service", "renewals_due"] {
+        let said = format!("{report} is the bundled report there, not your own");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+    }
+}
