@@ -78,6 +78,10 @@ pub enum Command {
     Report(Report),
     /// Write every report as CSV, with a manifest
     Export(Export),
+    /// Write one page to look at: headline numbers, charts, tables, every customer's statement
+    ///
+    /// One HTML file that loads nothing and sends nothing, made from the bundled reports
+    Dashboard(Dashboard),
     /// Freeze a month's commissions as they are known now, or show what changed since
     ///
     /// Prints the frozen month as CSV, always the same from then on
@@ -426,6 +430,19 @@ pub struct Export {
     pub as_of: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct Dashboard {
+    /// The file to write; one that is there is replaced and keeps its permissions
+    #[arg(short, long, value_name = "FILE", default_value = "./storemirror-dashboard.html")]
+    pub output: PathBuf,
+    /// The day it speaks of (default: the UTC day of now)
+    #[arg(long, value_name = "DAY")]
+    pub as_of: Option<String>,
+    /// Show it in the browser
+    #[arg(long)]
+    pub open: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DictionaryFormat {
     Table,
@@ -457,6 +474,7 @@ impl Command {
             Self::Notify { .. } => "notify",
             Self::Report(_) => "report",
             Self::Export(_) => "export",
+            Self::Dashboard(_) => "dashboard",
             Self::Dictionary { .. } => "dictionary",
             Self::Statement(_) => "statement",
             Self::Status { .. } => "status",

@@ -63,6 +63,16 @@ pub fn replace_with<E: From<std::io::Error>>(
     Ok(())
 }
 
+/// Replaces a file in one step, private to its owner unless it was there before and its owner had opened it to others.
+/// A pipe or a device is written to as it is.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    match path.metadata() {
+        Ok(found) if found.is_file() => rewrite(path, bytes),
+        Ok(found) if !found.is_dir() => std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        _ => write_atomically(path, bytes, true),
+    }
+}
+
 /// Replaces a person's own file in one step, keeping who may read it and, behind a symbolic link, where it lies.
 pub fn rewrite(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let Ok(path) = path.canonicalize() else { return write_atomically(path, bytes, false) };

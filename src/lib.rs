@@ -17,6 +17,7 @@ pub mod config;
 pub mod connect;
 pub mod contact;
 mod crm;
+pub mod dashboard;
 pub mod db;
 pub mod demo;
 pub mod dictionary;
@@ -54,7 +55,7 @@ use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
 use crate::progress::Progress;
-use crate::report_commands::{dictionary, export, report, statement};
+use crate::report_commands::{dashboard, dictionary, export, report, statement};
 use crate::runs::{Asked, Part};
 use crate::session::Session;
 
@@ -138,6 +139,7 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Doctor { offline, stores, .. } => doctor::run(session, &stores, offline, out).await,
         Command::Report(arguments) => report(session, &arguments, out),
         Command::Export(arguments) => export(session, arguments, out),
+        Command::Dashboard(arguments) => dashboard(session, &arguments, out),
         Command::Dictionary { format } => dictionary(session, format, out),
         Command::Statement(arguments) => statement(session, &arguments, out),
         Command::Push(arguments) => push(session, &arguments, out).await,

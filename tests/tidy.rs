@@ -39,6 +39,7 @@ const BOUNDARIES: [(&str, &[&str]); 8] = [
         &[
             "lib.rs",
             "crm.rs",
+            "dashboard",
             "db/",
             "ingest",
             "notify",
