@@ -15,9 +15,12 @@ mod connect; // OAuth: connect, disconnect, whoami
 mod convergence; // seeded storms: edits, faults and kills, after which the mirror is the store
 mod crm; // crm check, link, verify, trace, setup
 mod dictionary; // every column explained, and docs/dictionary.md true
+mod doctor; // what is wrong, and the fix
+mod forget; // a customer forgotten: to the last byte, and for good
 mod ingest; // listing: completeness and removal
 mod ingest_faults; // every fault and error of the store contract by its name
 mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace
+mod keep; // backup and restore
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
 #[cfg(unix)]
@@ -34,5 +37,6 @@ mod report_ties; // reports add up to each other and to the views
 mod runs; // what became of the newest runs, in status
 #[cfg(unix)]
 mod schedule; // timers and crontab lines, on a machine of the test's own
+mod sdk; // Zoho's own SDKs as clients of the simulator
 mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself

@@ -49,6 +49,9 @@ const BOUNDARIES: [(&str, &[&str]); 8] = [
             "demo.rs",
             "session.rs",
             "report_commands.rs",
+            "keep.rs",
+            "forget.rs",
+            "doctor",
         ],
     ),
 ];
