@@ -37,15 +37,6 @@ impl Progress {
         }
     }
 
-    /// Says what went wrong beside the work itself, also to those who asked for quiet.
-    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
-    pub fn warn(&self, message: &str) {
-        match &self.bars {
-            Some(_) => self.say(message),
-            None => eprintln!("{message}"),
-        }
-    }
-
     /// A line for something of a known size in bytes.
     pub fn bytes(&self, name: &str) -> Bytes {
         let Some(bars) = &self.bars else { return Bytes(ProgressBar::hidden()) };
@@ -54,6 +45,15 @@ impl Progress {
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(name.to_owned());
         Bytes(bar)
+    }
+
+    /// Says what went wrong beside the work itself, also to those who asked for quiet.
+    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
+    pub fn warn(&self, message: &str) {
+        match &self.bars {
+            Some(_) => self.say(message),
+            None => eprintln!("{message}"),
+        }
     }
 
     pub fn line(&self, name: &str) -> Line {

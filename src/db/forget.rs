@@ -345,20 +345,25 @@ fn redact_records(connection: &Connection, done: &mut ForgetDone) -> Result<()> 
 /// forget; a push leaves these fields alone from now on.
 fn redact_links(connection: &Connection, key: [&str; 3], values: &BTreeSet<String>) -> Result<u64> {
     let mut links = connection.prepare_cached(
-        "select target, fields_sent from crm_links where store_id = ?1 and kind = ?2 and record_id = ?3",
+        "select target, fields_sent, fields_unanswered from crm_links where store_id = ?1 and kind = ?2 and record_id = ?3",
     )?;
-    let links: Vec<(String, String)> =
-        links.query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let links: Vec<(String, String, Option<String>)> =
+        links.query_map(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let mut changed = 0;
-    for (target, fields) in links {
-        let Some(left) = without_values(&fields, values) else { continue };
+    for (target, fields, unanswered) in links {
+        let unanswered_left = unanswered.as_ref().and_then(|fields| without_values(fields, values));
+        let left = without_values(&fields, values);
+        if left.is_none() && unanswered_left.is_none() {
+            continue;
+        }
+        let (left, unanswered) = (left.unwrap_or(fields), unanswered_left.or(unanswered));
         let [store_id, kind, id] = key;
         connection
             .prepare_cached(
-                "update crm_links set fields_sent = ?5, fields_sha256 = ?6
+                "update crm_links set fields_sent = ?5, fields_sha256 = ?6, fields_unanswered = ?7
                  where target = ?1 and store_id = ?2 and kind = ?3 and record_id = ?4",
             )?
-            .execute([&target, store_id, kind, id, &left, &sha256_hex(left.as_bytes())])?;
+            .execute(params![target, store_id, kind, id, left, sha256_hex(left.as_bytes()), unanswered])?;
         changed += 1;
     }
     Ok(changed)

@@ -41,6 +41,8 @@ pub struct LinkRow<'a> {
     /// Deleted in the CRM.
     pub gone: bool,
     pub fields_sent: &'a str,
+    /// What was sent last while no answer came: the CRM holds it or not.
+    pub unanswered: Option<&'a str>,
 }
 
 pub struct RejectionRow<'a> {
@@ -82,7 +84,7 @@ pub struct PushQuery {
 }
 
 /// Columns before the parents': the record's own, its link and its rejection.
-const OWN_COLUMNS: usize = 9;
+const OWN_COLUMNS: usize = 10;
 const PARENT_COLUMNS: usize = 5;
 
 impl PushQuery {
@@ -90,8 +92,10 @@ impl PushQuery {
     pub fn new(kind: Kind, columns: &[&'static Column], rules: &QueryRules) -> Self {
         let (table, target) = (kind.table(), rules.target);
         let mut parameters = vec![target(kind), kind.name().to_owned(), rules.basis.to_owned()];
-        let mut selected =
-            vec![format!("r.store_id, r.{}, r.removed_at is not null, l.crm_id, l.state, l.fields_sent", table.key)];
+        let mut selected = vec![format!(
+            "r.store_id, r.{}, r.removed_at is not null, l.crm_id, l.state, l.fields_sent, l.fields_unanswered",
+            table.key
+        )];
         selected.push("x.code, x.fields_sha256, x.next_at".to_owned());
         let mut printed = vec!["?3, r.removed_at is not null".to_owned()];
         let mut joins = Vec::new();
@@ -160,11 +164,16 @@ impl PushQuery {
 
     fn read<'a>(&self, row: &'a Row) -> Result<PushRow<'a>> {
         let link = match optional(row, 3)? {
-            Some(crm_id) => Some(LinkRow { crm_id, gone: text(row, 4)? == GONE, fields_sent: text(row, 5)? }),
+            Some(crm_id) => Some(LinkRow {
+                crm_id,
+                gone: text(row, 4)? == GONE,
+                fields_sent: text(row, 5)?,
+                unanswered: optional(row, 6)?,
+            }),
             None => None,
         };
-        let rejection = match optional(row, 6)? {
-            Some(code) => Some(RejectionRow { code, fields_sha256: text(row, 7)?, next_at: text(row, 8)? }),
+        let rejection = match optional(row, 7)? {
+            Some(code) => Some(RejectionRow { code, fields_sha256: text(row, 8)?, next_at: text(row, 9)? }),
             None => None,
         };
         let parents = (0..self.parents)

@@ -200,6 +200,7 @@ const OTHERS: &[(&str, &[Plain])] = &[
             ("acknowledged_at", "TEXT", "when the CRM last accepted it"),
             ("state", "TEXT", "linked, or gone: deleted in the CRM"),
             ("fields_sent", "TEXT", "JSON of the last accepted value of every field"),
+            ("fields_unanswered", "TEXT", "JSON of what was sent last while no answer to it is noted, else NULL"),
         ],
     ),
     (
