@@ -101,7 +101,7 @@ impl Trial {
     fn run(mut self) {
         let mut known_before = 0;
         for _ in 0..25 {
-            for _ in 0..1 + self.random.usize(..3) {
+            for _ in 0..=self.random.usize(..3) {
                 self.edit();
             }
             known_before += self.count("crm_fingerprints");
