@@ -102,6 +102,23 @@ impl Db {
         })
     }
 
+    /// Notes what linked records (store, id, fields) are about to be sent: cleared with their answers.
+    pub fn save_unanswered(&self, target: &str, kind: Kind, records: &[(&str, i64, &str)]) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.write(|connection| {
+            let mut statement = connection.prepare_cached(
+                "update crm_links set fields_unanswered = ?5
+                 where target = ?1 and store_id = ?2 and kind = ?3 and record_id = ?4",
+            )?;
+            for (store_id, id, fields) in records {
+                statement.execute(params![target, store_id, kind.name(), id.to_string(), fields])?;
+            }
+            Ok(())
+        })
+    }
+
     /// Notes that another record's values were written over a linked record's.
     pub fn save_overwritten(&self, target: &str, kind: Kind, owner: &Owner, fields: &str) -> Result<()> {
         self.write(|connection| set_fields(connection, (target, kind, &owner.store_id, &owner.record_id), fields))
@@ -292,7 +309,7 @@ fn save_link(connection: &Connection, batch: &Batch, link: &Acknowledgement) -> 
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'linked', ?8)
              on conflict (target, store_id, kind, record_id) do update set
                crm_id = excluded.crm_id, fields_sha256 = excluded.fields_sha256, acknowledged_at = excluded.acknowledged_at,
-               state = excluded.state, fields_sent = excluded.fields_sent",
+               state = excluded.state, fields_sent = excluded.fields_sent, fields_unanswered = null",
         )?
         .execute(params![
             batch.target,
@@ -318,6 +335,12 @@ fn save_rejection(
     retry_at: &impl Fn(u32) -> String,
 ) -> Result<()> {
     let kind = batch.kind.name();
+    connection
+        .prepare_cached(
+            "update crm_links set fields_unanswered = null where fields_unanswered is not null
+               and target = ?1 and store_id = ?2 and kind = ?3 and record_id = ?4",
+        )?
+        .execute([batch.target, &rejection.store_id, kind, &rejection.record_id])?;
     let before: Option<u32> = connection
         .prepare_cached(
             "select attempts from crm_rejections where target = ?1 and store_id = ?2 and kind = ?3 and record_id = ?4",

@@ -9,7 +9,7 @@ use rusqlite::{Row, ToSql};
 
 use crate::db::fingerprints::{FUNCTION, Fingerprint};
 use crate::db::{AccountJoin, Db};
-use crate::model::tables::Source;
+use crate::model::tables::{Personal, Source};
 use crate::model::{Column, Kind};
 
 /// A value on its way to a CRM field.
@@ -41,6 +41,8 @@ pub struct LinkRow<'a> {
     /// Deleted in the CRM.
     pub gone: bool,
     pub fields_sent: &'a str,
+    /// What was sent last while no answer came: the CRM holds it or not.
+    pub unanswered: Option<&'a str>,
 }
 
 pub struct RejectionRow<'a> {
@@ -82,7 +84,7 @@ pub struct PushQuery {
 }
 
 /// Columns before the parents': the record's own, its link and its rejection.
-const OWN_COLUMNS: usize = 9;
+const OWN_COLUMNS: usize = 10;
 const PARENT_COLUMNS: usize = 5;
 
 impl PushQuery {
@@ -90,8 +92,10 @@ impl PushQuery {
     pub fn new(kind: Kind, columns: &[&'static Column], rules: &QueryRules) -> Self {
         let (table, target) = (kind.table(), rules.target);
         let mut parameters = vec![target(kind), kind.name().to_owned(), rules.basis.to_owned()];
-        let mut selected =
-            vec![format!("r.store_id, r.{}, r.removed_at is not null, l.crm_id, l.state, l.fields_sent", table.key)];
+        let mut selected = vec![format!(
+            "r.store_id, r.{}, r.removed_at is not null, l.crm_id, l.state, l.fields_sent, l.fields_unanswered",
+            table.key
+        )];
         selected.push("x.code, x.fields_sha256, x.next_at".to_owned());
         let mut printed = vec!["?3, r.removed_at is not null".to_owned()];
         let mut joins = Vec::new();
@@ -124,9 +128,10 @@ impl PushQuery {
         }
         for column in columns {
             let value = expression(column, rules.untagged);
-            // a payload's number stands for its text, which never changes and is long
-            printed.push(if value == PAYLOAD { "r.payload_id".to_owned() } else { value.clone() });
-            selected.push(value);
+            // a payload's number stands for its text, which is long and changes only when it is forgotten
+            let short = if value == PAYLOAD { "r.payload_id" } else { &value };
+            printed.push(kept_back(column, short));
+            selected.push(kept_back(column, &value));
         }
         let (records, key) = (table.records, table.key);
         let fingerprint = format!("{FUNCTION}({})", printed.join(", "));
@@ -137,6 +142,8 @@ impl PushQuery {
              from {records} r
              left join crm_fingerprints f on f.target = ?1 and f.kind = ?2 and f.store_id = r.store_id
                and f.record_number = r.{key}
+             left join forgotten on forgotten.store_id = r.store_id and forgotten.kind = ?2
+               and forgotten.record_id = cast(r.{key} as text)
              {}
              left join crm_links l on l.target = ?1 and l.store_id = r.store_id and l.kind = ?2
                and l.record_id = cast(r.{key} as text)
@@ -157,11 +164,16 @@ impl PushQuery {
 
     fn read<'a>(&self, row: &'a Row) -> Result<PushRow<'a>> {
         let link = match optional(row, 3)? {
-            Some(crm_id) => Some(LinkRow { crm_id, gone: text(row, 4)? == GONE, fields_sent: text(row, 5)? }),
+            Some(crm_id) => Some(LinkRow {
+                crm_id,
+                gone: text(row, 4)? == GONE,
+                fields_sent: text(row, 5)?,
+                unanswered: optional(row, 6)?,
+            }),
             None => None,
         };
-        let rejection = match optional(row, 6)? {
-            Some(code) => Some(RejectionRow { code, fields_sha256: text(row, 7)?, next_at: text(row, 8)? }),
+        let rejection = match optional(row, 7)? {
+            Some(code) => Some(RejectionRow { code, fields_sha256: text(row, 8)?, next_at: text(row, 9)? }),
             None => None,
         };
         let parents = (0..self.parents)
@@ -179,6 +191,15 @@ impl PushQuery {
 /// promises.
 fn alias(parent: Kind) -> &'static str {
     &parent.name()[..1]
+}
+
+/// Of a forgotten customer nothing personal is sent, and so no payload either: what the CRM has is its owner's business.
+fn kept_back(column: &Column, expression: &str) -> String {
+    let is_payload = column.source == Source::Mirror;
+    if column.personal == Personal::No && !is_payload {
+        return expression.to_owned();
+    }
+    format!("case when forgotten.record_id is null then {expression} end")
 }
 
 fn expression(column: &Column, untagged: &str) -> String {

@@ -302,7 +302,7 @@ fn decide(pushes_removed: bool, row: &PushRow, lookups: &[Lookup], fields: &str,
     if lookups.contains(&Lookup::Waiting) {
         return Decision::Waiting;
     }
-    if !lookups.contains(&Lookup::Pending) && unchanged(link.fields_sent, fields) {
+    if link.unanswered.is_none() && !lookups.contains(&Lookup::Pending) && unchanged(link.fields_sent, fields) {
         return Decision::Unchanged;
     }
     due(row, lookups, fields, rules, Decision::Update)
@@ -317,8 +317,8 @@ fn calmed(
     lookups: &[Lookup],
     fields: &str,
 ) -> Decision {
-    let sent = row.link.as_ref().map(|link| link.fields_sent);
-    match (decision, sent) {
+    let answered = row.link.as_ref().filter(|link| link.unanswered.is_none());
+    match (decision, answered.map(|link| link.fields_sent)) {
         (Decision::Update, Some(sent))
             if !lookups.contains(&Lookup::Pending) && mapping.tolerance.covers(kind.table(), sent, fields) =>
         {
@@ -433,7 +433,7 @@ mod tests {
             store_id: "us",
             id: 1,
             removed: false,
-            link: link.map(|(fields_sent, gone)| LinkRow { crm_id: "5", gone, fields_sent }),
+            link: link.map(|(fields_sent, gone)| LinkRow { crm_id: "5", gone, fields_sent, unanswered: None }),
             rejection: None,
             parents: Vec::new(),
             cells: Vec::new(),
@@ -455,6 +455,15 @@ mod tests {
         assert_eq!(decided(&row(Some((FIELDS, false))), &[]), Decision::Unchanged);
         assert_eq!(decided(&row(Some((r#"{"Name":"1"}"#, false))), &[]), Decision::Update);
         assert_eq!(decided(&row(Some((r#"{"Name":"1"}"#, true))), &[]), Decision::Held);
+    }
+
+    #[test]
+    fn a_record_that_went_back_while_no_answer_came_is_sent_again() {
+        let mut unanswered = row(Some((FIELDS, false)));
+        unanswered.link.as_mut().unwrap().unanswered = Some(r#"{"Name":"1","Status":"inactive"}"#);
+        assert_eq!(decided(&unanswered, &[]), Decision::Update);
+        unanswered.removed = true;
+        assert_eq!(decide(false, &unanswered, &[], FIELDS, &RULES), Decision::Unchanged);
     }
 
     #[test]
