@@ -1,8 +1,10 @@
 //! Push at size: creates, a small delta among many, and the push that finds nothing changed. The CRM is a thread that
 //! takes everything and keeps nothing, so that only the program is measured.
 //!
-//! `cargo bench --bench push` measures 20,000 and 200,000 records; `STOREMIRROR_BENCH_PERCENT=1` a hundredth of it, and
-//! `STOREMIRROR_BENCH_LINKED=2000000` one more round with so many records, which needs about 6 kB of disk for each.
+//! `cargo bench --bench push` measures 20,000 and 200,000 records; `STOREMIRROR_BENCH_PERCENT=1` a hundredth of it.
+//! `STOREMIRROR_BENCH_LINKED=2000000` adds a round in which the last records are there so often, linked as if each had
+//! been pushed; it needs about 6 kB of disk for each. A *look* is a push that nothing changed for and that knows of no
+//! record that it is unchanged, as after an upgrade.
 
 #![expect(clippy::print_stdout, reason = "the figures are the answer")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use rusqlite::Connection;
 use serde_json::value::RawValue;
 use storemirror::db::Db;
 use storemirror::model::Kind;
@@ -24,6 +27,11 @@ const ROUNDS: [u64; 2] = [20_000, 200_000];
 /// Records that changed when there is a small delta.
 const DELTA: u64 = 200;
 const PER_PAGE: u64 = 200;
+/// Ids are so long that one stands for nothing else in any text, and those of copies lie so far apart.
+const FIRST_ID: u64 = 700_000_000_000;
+const COPY_STEP: u64 = 1_000_000;
+/// Columns in whose text the record's id stands.
+const TEXTS: [&str; 7] = ["record_id", "body", "email", "org_id", "company_name", "customer_id", "fields_sent"];
 const NOW: &str = "2026-03-01T06:00:00Z";
 
 fn main() {
@@ -31,39 +39,89 @@ fn main() {
     let percent = number("STOREMIRROR_BENCH_PERCENT").unwrap_or(100);
     let crm = Crm::start();
     println!(
-        "{:<10}{:<12}{:>9}{:>9}{:>10}{:>12}{:>11}",
-        "records", "push", "wall s", "cpu s", "peak MiB", "records/s", "requests"
+        "{:<10}{:<12}{:>9}{:>9}{:>10}{:>12}{:>11}{:>9}",
+        "records", "push", "wall s", "cpu s", "peak MiB", "records/s", "requests", "credits"
     );
-    let rounds =
-        ROUNDS.iter().map(|records| (records * percent / 100).max(1)).chain(number("STOREMIRROR_BENCH_LINKED"));
-    for records in rounds {
-        round(&crm, records, (DELTA * percent / 100).clamp(1, records));
+    let linked = number("STOREMIRROR_BENCH_LINKED");
+    let of = |records: u64| (records * percent / 100).max(1);
+    for (place, records) in ROUNDS.map(of).into_iter().enumerate() {
+        let is_last = place + 1 == ROUNDS.len();
+        round(&crm, records, of(DELTA).min(records), linked.filter(|_| is_last));
     }
 }
 
-fn round(crm: &Crm, records: u64, delta: u64) {
+fn round(crm: &Crm, records: u64, delta: u64, linked: Option<u64>) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = crm.write_config(folder.path());
     receive(folder.path(), 1..=records, "active");
-    let push = |name: &str, sent: u64| {
+    let push = |records: u64, name: &str, sent: u64| {
         crm.requests.store(0, Ordering::Relaxed);
-        let figures = measure(storemirror(folder.path()).args(["push", "--quiet", "--config"]).arg(&config).spawn());
+        let figures = measure(storemirror(folder.path()).args(["push", "--json", "--config"]).arg(&config).spawn());
         figures.print(records, name, sent, crm.requests.load(Ordering::Relaxed));
     };
-    push("create", records);
-    push("unchanged", 0);
+    push(records, "create", records);
+    push(records, "unchanged", 0);
     receive(folder.path(), 1..=delta, "inactive");
-    push("delta", delta);
-    push("unchanged", 0);
+    push(records, "delta", delta);
+    push(records, "unchanged", 0);
+    if let Some(linked) = linked {
+        let linked = multiply(folder.path(), records, linked);
+        push(linked, "look", 0);
+        push(linked, "unchanged", 0);
+        receive(folder.path(), 1..=delta, "active");
+        push(linked, "delta", delta);
+        push(linked, "unchanged", 0);
+    }
+}
+
+/// Copies the records, their payloads and links under other ids until there are so many; returns how many there are.
+/// In every text the record's id is the copy's.
+fn multiply(folder: &Path, records: u64, wanted: u64) -> u64 {
+    let mirror = Connection::open(folder.join("mirror.db")).expect("a mirror");
+    let copied = |table: &str, id: &str, own: &dyn Fn(&str) -> Option<String>| {
+        let columns: Vec<String> = mirror
+            .prepare(&format!("select name from pragma_table_info('{table}')"))
+            .and_then(|mut names| names.query_map([], |row| row.get(0))?.collect())
+            .expect("columns");
+        let values: Vec<String> = columns
+            .iter()
+            .map(|name| own(name).unwrap_or_else(|| format!("replace(t.{name}, t.{id}, t.{id} + ?1)")))
+            .collect();
+        format!("insert into {table} ({}) select {} from {table} t", columns.join(", "), values.join(", "))
+    };
+    let plain = |name: &str| (!TEXTS.contains(&name)).then(|| format!("t.{name}"));
+    let statements = [
+        copied("payloads", "record_id", &|name| {
+            if name == "payload_id" { Some("null".to_owned()) } else { plain(name) }
+        }) + " where t.kind = 'subscriptions' and t.seen_until is null and cast(t.record_id as integer) <= ?2",
+        copied("subscription_records", "subscription_id", &|name| match name {
+            "payload_id" => Some("p.payload_id".to_owned()),
+            "subscription_id" => Some("t.subscription_id + ?1".to_owned()),
+            _ => plain(name),
+        }) + " join payloads p on p.store_id = t.store_id and p.kind = 'subscriptions'
+                and p.record_id = cast(t.subscription_id + ?1 as text)
+              where t.subscription_id <= ?2",
+        copied("crm_links", "record_id", &|name| {
+            if name == "crm_id" { Some("t.crm_id + ?1".to_owned()) } else { plain(name) }
+        }) + " where cast(t.record_id as integer) <= ?2",
+    ];
+    let copies = (wanted / records).max(1);
+    for copy in 1..copies {
+        for statement in &statements {
+            mirror.execute(statement, [COPY_STEP * copy, FIRST_ID + records]).expect("a copy");
+        }
+    }
+    records * copies
 }
 
 /// Saves subscriptions as an ingest would.
-fn receive(folder: &Path, ids: std::ops::RangeInclusive<u64>, status: &str) {
+fn receive(folder: &Path, numbers: std::ops::RangeInclusive<u64>, status: &str) {
     let db = Db::open(&folder.join("mirror.db")).expect("a mirror");
     db.register_store("us", "com", "http://127.0.0.1", &Kind::ALL).expect("a store");
-    let (first, last) = (*ids.start(), *ids.end());
+    let (first, last) = (*numbers.start(), *numbers.end());
     for page in (first..=last).step_by(usize::try_from(PER_PAGE).unwrap_or(1)) {
-        let bodies: Vec<String> = (page..(page + PER_PAGE).min(last + 1)).map(|id| subscription(id, status)).collect();
+        let bodies: Vec<String> =
+            (page..(page + PER_PAGE).min(last + 1)).map(|number| subscription(FIRST_ID + number, status)).collect();
         let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
         db.save_page("us", Kind::Subscriptions, &bodies, None, NOW).expect("a page");
     }
@@ -84,7 +142,7 @@ fn storemirror(folder: &Path) -> Command {
         .env("STOREMIRROR_NOW", NOW)
         .env("STOREMIRROR_CRM_CLIENT_SECRET", "secret")
         .env("STOREMIRROR_CRM_REFRESH_TOKEN", "secret")
-        .stdout(Stdio::null());
+        .stdout(Stdio::piped());
     command
 }
 
@@ -93,13 +151,18 @@ struct Figures {
     wall: f64,
     cpu: f64,
     peak_mib: f64,
+    credits: u64,
 }
 
 fn measure(child: std::io::Result<Child>) -> Figures {
     let started = Instant::now();
-    let result = child.expect("the process starts").wait4().expect("the process ends");
-    assert!(result.status.success(), "{:?}", result.status);
+    let mut child = child.expect("the process starts");
+    let said = std::io::read_to_string(child.stdout.take().expect("its stdout")).expect("what it says");
+    let result = child.wait4().expect("the process ends");
+    assert!(result.status.success(), "{:?}: {said}", result.status);
+    let summary: serde_json::Value = serde_json::from_str(&said).expect("one JSON object");
     Figures {
+        credits: summary["credits"]["used"].as_u64().expect("credits"),
         wall: started.elapsed().as_secs_f64(),
         cpu: (result.rusage.utime + result.rusage.stime).as_secs_f64(),
         peak_mib: result.rusage.maxrss as f64 / 1_048_576.0,
@@ -108,11 +171,11 @@ fn measure(child: std::io::Result<Child>) -> Figures {
 
 impl Figures {
     fn print(&self, records: u64, name: &str, sent: u64, requests: u64) {
-        let Self { wall, cpu, peak_mib } = self;
+        let Self { wall, cpu, peak_mib, credits } = self;
         // of an unchanged push every record is looked at
         let done = if sent == 0 { records } else { sent };
         let rate = done as f64 / wall;
-        println!("{records:<10}{name:<12}{wall:>9.2}{cpu:>9.2}{peak_mib:>10.1}{rate:>12.0}{requests:>11}");
+        println!("{records:<10}{name:<12}{wall:>9.2}{cpu:>9.2}{peak_mib:>10.1}{rate:>12.0}{requests:>11}{credits:>9}");
     }
 }
 
