@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod completions;
 pub mod config;
 pub mod connect;
 pub mod contact;
@@ -24,7 +25,9 @@ pub mod explain;
 pub mod failure;
 pub mod files;
 pub mod ingest;
+pub mod manual;
 pub mod model;
+pub mod next;
 pub mod progress;
 pub mod push;
 pub mod report;
@@ -61,7 +64,8 @@ impl Session {
 /// # Errors
 /// Whatever stopped it; [`Failure::of`] tells the exit code.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
-    let session = Session::new(cli.global, matches!(cli.command, Command::Connect(_)))?;
+    let makes_config = matches!(cli.command, Some(Command::Connect(_) | Command::Init { .. }));
+    let session = Session::new(cli.global, makes_config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
@@ -76,7 +80,8 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
     })
 }
 
-async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> Result<u8> {
+async fn dispatch(session: &Session, command: Option<Command>, out: &mut dyn Write) -> Result<u8> {
+    let Some(command) = command else { return next_step(session, out) };
     match command {
         Command::Ingest(arguments) => ingest(session, arguments, out).await,
         Command::Status { max_age } => status(session, max_age, out),
@@ -90,6 +95,9 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Push(arguments) => push(session, &arguments, out).await,
         Command::Crm(command) => crm::run(session, &command, out).await,
         Command::Sync => sync(session, out).await,
+        Command::Init { print } => init(session, print, out),
+        Command::Completions { shell } => completions::print(session, shell, out),
+        Command::Man { folder } => manual::run(session, folder.as_deref(), out),
         Command::Demo { folder } => demo::run(session, &folder, out).await,
         Command::Rebuild => rebuild(session, out),
         Command::Connect(arguments) => connect(session, arguments, out).await,
@@ -212,6 +220,19 @@ fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Resul
     let status = status::read(&session.config, waiting, session.now(), max_age)?;
     session.answer(out, &status.json(), || status.text())?;
     Ok(status.exit())
+}
+
+/// Without a command: what to do next on this machine.
+fn next_step(session: &Session, out: &mut dyn Write) -> Result<u8> {
+    let next = next::read(&session.config, || push_status(session), session.now())?;
+    session.answer(out, &next.json(), || next.text())?;
+    Ok(0)
+}
+
+fn init(session: &Session, print: bool, out: &mut dyn Write) -> Result<u8> {
+    let written = if print { config::init::print() } else { config::init::write(&session.config.paths.config)? };
+    session.answer(out, &written.json(), || written.text())?;
+    Ok(0)
 }
 
 /// What the next push would send, found by planning one.

@@ -4,6 +4,9 @@ use chrono::TimeDelta;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, Table};
 
+/// The width everything printed fits into: what a terminal has unless somebody made it wider.
+pub const WIDTH: usize = 80;
+
 /// A table whose first `texts` columns are texts and the rest numbers.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>, texts: usize) -> String {
     let mut table = Table::new();

@@ -15,6 +15,7 @@ mod connect; // OAuth: connect, disconnect, whoami
 mod convergence; // seeded storms: edits, faults and kills, after which the mirror is the store
 mod crm; // crm check, link, verify, trace, setup
 mod dictionary; // every column explained, and docs/dictionary.md true
+mod everyday; // first steps, suggestions, examples, --json and widths of every command
 mod ingest; // listing: completeness and removal
 mod ingest_faults; // every fault and error of the store contract by its name
 mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace
@@ -29,5 +30,6 @@ mod report_history; // reports over a partner's months: movements, losses and re
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
 mod report_ties; // reports add up to each other and to the views
+mod shells; // TAB in real shells, and the manual pages
 mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself

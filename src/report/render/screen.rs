@@ -198,8 +198,8 @@ pub fn describe(report: &Report) -> String {
     for parameter in &report.parameters {
         let _ =
             write!(text, "\n--param {}={}  {}", parameter.name, parameter.kind.name().to_uppercase(), parameter.help);
-        if let Some(default) = &parameter.default {
-            let _ = write!(text, " (default: {})", cell_text(ColumnKind::Text, default));
+        if let Some(default) = parameter.default_text() {
+            let _ = write!(text, " (default: {default})");
         }
     }
     text
