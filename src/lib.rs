@@ -25,6 +25,7 @@ pub mod explain;
 pub mod failure;
 pub mod files;
 pub mod ingest;
+mod interrupt;
 pub mod manual;
 pub mod model;
 pub mod next;
@@ -46,7 +47,6 @@ use chrono::{DateTime, Utc};
 use crate::api::Talk;
 use crate::cli::{Cli, Command};
 use crate::config::Party;
-use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
 use crate::progress::Progress;
@@ -68,16 +68,40 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
     let session = Session::new(cli.global, makes_config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    runtime.block_on(async {
+    let after = cli.command.as_ref().map_or("", after_interrupt);
+    let result = runtime.block_on(async {
         tokio::select! {
             // a command that ends by Ctrl-C has the first word
             biased;
             result = dispatch(&session, cli.command, out) => result,
-            _ = tokio::signal::ctrl_c() => {
-                Err(Failure::new(Code::Interrupted, "interrupted").hint("everything received is saved; the same command goes on from there").into())
+            () = session.interrupt.pressed() => Err(Failure::new(Code::Interrupted, "interrupted").into()),
+        }
+    });
+    result.map_err(|error| {
+        let failure = Failure::of(&error);
+        match failure.code {
+            Code::Interrupted if failure.hint.is_none() => failure.hint(after).into(),
+            // what was stopped on purpose did not fail
+            Code::Internal if session.interrupt.is_pressed() => {
+                Failure::new(Code::Interrupted, "interrupted").hint(after).into()
             }
+            _ => error,
         }
     })
+}
+
+/// What Ctrl-C leaves behind, and how to go on.
+fn after_interrupt(command: &Command) -> &'static str {
+    match command {
+        Command::Ingest(_) | Command::Sync => "everything received is saved; the same command goes on from there",
+        Command::Push(_) | Command::Crm(_) => {
+            "everything the CRM acknowledged is noted; the same command does the rest"
+        }
+        Command::Rebuild | Command::Statement(_) => "the mirror is as it was; the same command begins anew",
+        Command::Export(_) => "every file is whole, old or new; the same command writes the rest",
+        Command::Demo { .. } => "the same command makes the folder anew",
+        _ => "nothing was changed; the same command begins anew",
+    }
 }
 
 async fn dispatch(session: &Session, command: Option<Command>, out: &mut dyn Write) -> Result<u8> {
@@ -125,7 +149,7 @@ async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) 
 
 async fn run_ingest(session: &Session, names: &[String], options: &ingest::Options) -> Result<ingest::Summary> {
     let sources = session.sources(names)?;
-    let db = Db::open(&session.config.paths.database)?;
+    let db = session.open_writer()?;
     ingest::run(&db, &sources, options, &session.progress, &|| session.now()).await
 }
 
@@ -143,7 +167,7 @@ async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> 
     session.config.crm()?;
     // a dry run only reads, and must not keep an ingest from writing meanwhile
     let path = &session.config.paths.database;
-    let db = if options.dry_run || !path.exists() { Db::open_reader(path)? } else { Db::open(path)? };
+    let db = if options.dry_run || !path.exists() { session.open_reader()? } else { session.open_writer()? };
     let summary = session.push(&db, &options, &|| session.now()).await?;
     session.answer(out, &summary.json(), || summary.text().trim_end().to_owned())?;
     Ok(summary.exit())
@@ -158,7 +182,7 @@ async fn sync(session: &Session, out: &mut dyn Write) -> Result<u8> {
     let mut exit = ingested.exit();
     let mut pushed = None;
     if matches!(exit, 0 | 3) {
-        let db = Db::open(&session.config.paths.database)?;
+        let db = session.open_writer()?;
         let summary =
             session.push(&db, &push::Options { show: 0, ..push::Options::default() }, &|| session.now()).await;
         exit = failure::worst([
@@ -194,7 +218,7 @@ async fn verify(session: &Session, names: &[String], stores: &[String], out: &mu
         accept_removals: false,
     };
     let sources = session.sources(stores)?;
-    let db = Db::open_reader(&session.config.paths.database)?;
+    let db = session.open_reader()?;
     let summary =
         ingest::VerifySummary(ingest::run(&db, &sources, &options, &session.progress, &|| session.now()).await?);
     session.answer(out, &summary.json(), || summary.text())?;
@@ -203,7 +227,7 @@ async fn verify(session: &Session, names: &[String], stores: &[String], out: &mu
 
 fn explain(session: &Session, kind: &str, id: &str, out: &mut dyn Write) -> Result<u8> {
     let kind = kind.parse().map_err(Failure::config)?;
-    let db = Db::open_reader(&session.config.paths.database)?;
+    let db = session.open_reader()?;
     let explanation = explain::read(&db, kind, id)?;
     session.answer(out, &explanation.json(), || explanation.text())?;
     Ok(0)
@@ -231,7 +255,11 @@ fn next_step(session: &Session, out: &mut dyn Write) -> Result<u8> {
 
 fn init(session: &Session, print: bool, out: &mut dyn Write) -> Result<u8> {
     let written = if print { config::init::print() } else { config::init::write(&session.config.paths.config)? };
-    session.answer(out, &written.json(), || written.text())?;
+    if print {
+        session.answer_verbatim(out, &written.json(), || written.text())?;
+    } else {
+        session.answer(out, &written.json(), || written.text())?;
+    }
     Ok(0)
 }
 
@@ -242,7 +270,8 @@ fn push_status(session: &Session) -> Result<status::PushStatus> {
         let pending = Kind::pushed().map(|kind| (kind, 0)).collect();
         return Ok(status::PushStatus { pending, ..status::PushStatus::default() });
     }
-    let db = Db::open_reader(path)?;
+    let db = session.open_reader()?;
+    let _task = session.progress.task("planning the next push", ("record", "records"));
     let host = session.config.crm()?.host();
     let pending = push::pending(&db, session.config.crm()?, &session.store_ids(), session.now())?;
     Ok(status::PushStatus {
@@ -255,9 +284,14 @@ fn push_status(session: &Session) -> Result<status::PushStatus> {
 
 fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {
     if !session.config.paths.database.exists() {
-        Db::open_reader(&session.config.paths.database)?;
+        session.open_reader()?;
     }
-    let summary = Db::open(&session.config.paths.database)?.rebuild()?;
+    let db = session.open_writer()?;
+    session.interrupt.stops(&db);
+    let task = session.progress.task("rebuilding", ("payload", "payloads"));
+    task.expect(db.count_payloads()?);
+    let summary = db.rebuild(&|count| task.add(count))?;
+    drop(task);
     let exit = 3 * u8::from(summary.quarantined > 0);
     let json = serde_json::json!({
         "command": "rebuild", "exit": exit, "records": summary.records, "quarantined": summary.quarantined,
@@ -336,7 +370,7 @@ async fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Wr
         running.with(|world| world.switches.merge(&patch)).map_err(|error| refuse(format!("{error:#}")))?;
     }
     let connection = running.connection();
-    session.answer(out, &connection, || demo::connection_text(&connection))?;
+    session.answer_verbatim(out, &connection, || demo::connection_text(&connection))?;
     out.flush()?;
     tokio::signal::ctrl_c().await?;
     drop(running);

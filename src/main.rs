@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue};
 use storemirror::cli::{self, Cli};
 use storemirror::failure::{Code, Failure};
 use storemirror::model::nearest::nearest;
+use storemirror::screen::{fit, width};
 
 fn main() -> ExitCode {
     let mut stdout = std::io::stdout().lock();
@@ -82,10 +83,13 @@ fn report(stdout: &mut impl Write, command: &str, json: bool, failure: &Failure)
         let _ = writeln!(stdout, "{object}");
     }
     if !json || failure.code == Code::Internal {
-        eprintln!("storemirror: {failure}");
+        let mut said = format!("storemirror: {failure}");
         if let Some(hint) = &failure.hint {
-            eprintln!("  {hint}");
+            said.push_str(&format!("\n  {hint}"));
         }
+        // a log keeps each message in a line
+        let screen = console::Term::stderr();
+        eprintln!("{}", if screen.is_term() { fit(&said, width(&screen)) } else { said });
     }
     exit
 }

@@ -13,9 +13,10 @@ use crate::cli::Global;
 use crate::config::{Config, CrmConfig, PathFlags, SecretStore, StoreConfig};
 use crate::db::Db;
 use crate::failure::{Code, Failure};
+use crate::interrupt::Interrupt;
 use crate::model::instant::parse_instant;
 use crate::progress::Progress;
-use crate::{ingest, push};
+use crate::{ingest, push, screen};
 
 /// What every command has at hand.
 pub(crate) struct Session {
@@ -27,6 +28,7 @@ pub(crate) struct Session {
     pub(crate) now: Option<DateTime<Utc>>,
     pub(crate) progress: Progress,
     pub(crate) talk: Talk,
+    pub(crate) interrupt: Interrupt,
 }
 
 impl Session {
@@ -44,7 +46,16 @@ impl Session {
         let progress = Progress::new(is_screen(), global.quiet);
         let speaker = progress.clone();
         let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
-        Ok(Self { config, json: global.json, quiet: global.quiet, verbose: global.verbose > 0, now, progress, talk })
+        Ok(Self {
+            config,
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose > 0,
+            now,
+            progress,
+            talk,
+            interrupt: Interrupt::listen(),
+        })
     }
 
     /// The same person at the same terminal, with the demo's configuration and a state folder of its own.
@@ -53,12 +64,25 @@ impl Session {
         let mut config = Config::load(flags)?;
         state.clone_into(&mut config.paths.state);
         let (progress, talk) = (self.progress.clone(), Rc::clone(&self.talk));
-        Ok(Self { config, json: self.json, quiet: self.quiet, verbose: self.verbose, now: self.now, progress, talk })
+        let interrupt = self.interrupt.clone();
+        let (json, quiet, verbose) = (self.json, self.quiet, self.verbose);
+        Ok(Self { config, json, quiet, verbose, now: self.now, progress, talk, interrupt })
     }
 
     /// Prints a command's answer: its JSON, or its text; with `--quiet` only when something needs a person, on stderr.
-    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
     pub(crate) fn answer(
+        &self,
+        out: &mut dyn Write,
+        json: &serde_json::Value,
+        text: impl FnOnce() -> String,
+    ) -> Result<()> {
+        let width = screen::width(&console::Term::stdout());
+        self.answer_verbatim(out, json, || screen::fit(&text(), width))
+    }
+
+    /// As [`Self::answer`], for text that a program will read: no line of it is broken.
+    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
+    pub(crate) fn answer_verbatim(
         &self,
         out: &mut dyn Write,
         json: &serde_json::Value,
@@ -74,6 +98,18 @@ impl Session {
         Ok(())
     }
 
+    /// The mirror for writing; only an upgrade of the file takes long.
+    pub(crate) fn open_writer(&self) -> Result<Db> {
+        let _task = self.progress.task("upgrading the mirror", ("step", "steps"));
+        Db::open(&self.config.paths.database)
+    }
+
+    /// The mirror for reading alone.
+    pub(crate) fn open_reader(&self) -> Result<Db> {
+        let _task = self.progress.task("upgrading the mirror", ("step", "steps"));
+        Db::open_reader(&self.config.paths.database)
+    }
+
     pub(crate) fn store_ids(&self) -> Vec<String> {
         self.config.stores.iter().map(|store| store.store_id.clone()).collect()
     }
@@ -86,7 +122,8 @@ impl Session {
         clock: &dyn Fn() -> DateTime<Utc>,
     ) -> Result<push::Summary> {
         let crm = self.config.crm()?;
-        push::run(db, crm, &self.store_ids(), || self.crm_client(crm), options, clock, &self.talk).await
+        push::run(db, crm, &self.store_ids(), || self.crm_client(crm), options, clock, (&self.talk, &self.progress))
+            .await
     }
 
     pub(crate) fn crm_client(&self, crm: &CrmConfig) -> Result<CrmApi> {

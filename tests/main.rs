@@ -19,8 +19,10 @@ mod everyday; // first steps, suggestions, examples, --json and widths of every 
 mod ingest; // listing: completeness and removal
 mod ingest_faults; // every fault and error of the store contract by its name
 mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace
+mod interrupts; // Ctrl-C in the middle of every long command
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
+mod output; // one JSON object, eighty columns, silence when quiet
 mod push; // plan and apply against the simulated CRM
 mod push_convergence; // seeded storms of pushes, after which the CRM holds what the mirror expects
 mod rebuild; // derived rows made again are the rows ingest made

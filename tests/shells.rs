@@ -8,7 +8,7 @@ use crate::support::{Bench, finish, program};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_storemirror");
 
-fn has(tool: &str, test: &str) -> bool {
+pub fn has(tool: &str, test: &str) -> bool {
     let found =
         Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().is_ok_and(|ran| ran.status.success());
     if !found {

@@ -49,7 +49,8 @@ pub fn write_table(table: &Table, freshness: &Freshness, screen: Screen, out: &m
         Some(gap) => write_grid(&layouts, &rows, screen, gap, out)?,
         None => write_blocks(table, &rows, screen.width.unwrap_or(0), out)?,
     }
-    writeln!(out, "{}", freshness.line())?;
+    let line = freshness.line();
+    writeln!(out, "{}", screen.width.map_or_else(|| line.clone(), |width| crate::screen::fit(&line, width.into())))?;
     Ok(())
 }
 
@@ -150,7 +151,7 @@ fn write_blocks(table: &Table, rows: &[Vec<String>], width: u16, out: &mut dyn W
 }
 
 /// A cell for the eye: thousands apart, the day of an instant by itself, and nothing in it that could steer the terminal.
-pub(super) fn shown(kind: ColumnKind, value: &Value) -> String {
+pub(in crate::report) fn shown(kind: ColumnKind, value: &Value) -> String {
     let text = cell_text(kind, value);
     match value {
         Value::Integer(_) | Value::Real(_) if kind.is_number() => separated(&text),
