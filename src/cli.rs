@@ -115,11 +115,27 @@ pub enum Command {
     Disconnect(Disconnect),
     /// List the connections, where their secrets come from and how long their tokens live, offline
     Whoami,
-    /// Learn how the stores page and what they send, ready to paste into a report
+    /// Copy the mirror into one file that is proven to be sound, also while an ingest writes
+    Backup(Backup),
+    /// Put a backup in the mirror's place, or prove that it could be
+    Restore(Restore),
+    /// Take a customer's personal data out of the mirror, for good; amounts stay
+    ///
+    /// Names the customer by one of its records or by an address. Its subscriptions, leads, transactions and commissions
+    /// lose names, addresses and free texts in every version, and no later listing brings them back. Backups, exports,
+    /// the CRM and Zoho itself are not touched.
+    Forget(Forget),
+    /// Look for what is wrong: file, secrets, clock, connections, CRM, schedule; ready to paste into a report
+    ///
+    /// Exits with 1 when something is broken, with 4 when a server refused the credentials. Nothing it prints is secret
+    /// or personal.
     Doctor {
-        /// Print what each store does with pages, headers and unknown fields, without personal data
-        #[arg(long, required = true)]
+        /// Print what each store does with pages, headers and unknown fields instead
+        #[arg(long)]
         first_contact: bool,
+        /// Ask no server
+        #[arg(long, conflicts_with = "first_contact")]
+        offline: bool,
         /// Only these stores
         #[arg(long = "store", value_name = "NAME", num_args = 1..)]
         stores: Vec<String>,
@@ -352,6 +368,48 @@ pub struct Statement {
 }
 
 #[derive(Debug, Args)]
+pub struct Backup {
+    /// The file to write
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Replace the file when it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// A file that `backup` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Change nothing; prove that the file opens, is sound, and holds together
+    #[arg(long)]
+    pub check: bool,
+    /// Replace the mirror that is there, keeping it beside
+    #[arg(long, conflicts_with = "check")]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Forget {
+    /// subscriptions, transactions, commissions or leads
+    #[arg(value_name = "KIND", requires = "id", required_unless_present = "email")]
+    pub kind: Option<String>,
+    /// The id of one of the customer's records, with its store where the id is in several
+    #[arg(value_name = "[STORE:]ID")]
+    pub id: Option<String>,
+    /// Every customer with a record that ever carried this address
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "kind")]
+    pub email: Option<String>,
+    /// Change nothing; show what would be forgotten
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Export {
     /// The folder to write to
     #[arg(value_name = "DIR")]
@@ -415,6 +473,9 @@ impl Command {
             Self::Connect(_) => "connect",
             Self::Disconnect(_) => "disconnect",
             Self::Whoami => "whoami",
+            Self::Backup(_) => "backup",
+            Self::Restore(_) => "restore",
+            Self::Forget(_) => "forget",
             Self::Doctor { .. } => "doctor",
         }
     }

@@ -21,11 +21,14 @@ mod crm;
 pub mod db;
 pub mod demo;
 pub mod dictionary;
+mod doctor;
 pub mod explain;
 pub mod failure;
 pub mod files;
+mod forget;
 pub mod ingest;
 mod interrupt;
+mod keep;
 pub mod manual;
 pub mod model;
 pub mod next;
@@ -111,7 +114,11 @@ async fn dispatch(session: &Session, command: Option<Command>, out: &mut dyn Wri
         Command::Status { max_age } => status(session, max_age, out),
         Command::Verify { kinds: names, stores } => verify(session, &names, &stores, out).await,
         Command::Explain { kind, id } => explain(session, &kind, &id, out),
-        Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
+        Command::Backup(arguments) => keep::backup(session, &arguments, out).await,
+        Command::Restore(arguments) => keep::restore(session, &arguments, session.now(), out).await,
+        Command::Forget(arguments) => forget::run(session, &arguments, session.now(), out).await,
+        Command::Doctor { first_contact: true, stores, .. } => first_contact(session, &stores, out).await,
+        Command::Doctor { offline, stores, .. } => doctor::run(session, &stores, offline, out).await,
         Command::Report(arguments) => report(session, &arguments, out),
         Command::Export(arguments) => export(session, arguments, out),
         Command::Dictionary { format } => dictionary(session, format, out),
@@ -233,7 +240,7 @@ fn explain(session: &Session, kind: &str, id: &str, out: &mut dyn Write) -> Resu
     Ok(0)
 }
 
-async fn doctor(session: &Session, stores: &[String], out: &mut dyn Write) -> Result<u8> {
+async fn first_contact(session: &Session, stores: &[String], out: &mut dyn Write) -> Result<u8> {
     let contacts = contact::first_contact(&session.sources(stores)?).await?;
     session.answer(out, &contact::json(&contacts), || contact::text(&contacts))?;
     Ok(contact::exit(&contacts))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::screen::{duration, fit, thousands, width};
+use crate::screen::{bytes, duration, fit, thousands, width};
 
 /// What takes no longer needs no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -47,6 +47,9 @@ struct Shared {
     over: Condvar,
 }
 
+/// The line of a copy.
+pub struct Bytes(Task);
+
 /// The line of one listing.
 pub struct Line {
     task: Task,
@@ -68,6 +71,11 @@ impl Progress {
             None if !self.quiet => eprintln!("{message}"),
             None => {}
         }
+    }
+
+    /// A line for something of a known size in bytes.
+    pub fn bytes(&self, name: &str) -> Bytes {
+        Bytes(self.task(name, ("byte", "bytes")))
     }
 
     /// Something begins that counts what it does as one or many of `nouns`.
@@ -160,6 +168,13 @@ impl Drop for Task {
         self.shared.over.notify_all();
         // the line must be gone before anything else is printed
         drop(self.watcher.take().map(JoinHandle::join));
+    }
+}
+
+impl Bytes {
+    /// So many of all are there.
+    pub fn at(&self, done: u64, all: u64) {
+        self.0.say(&format!("{} of {}", bytes(done), bytes(all)));
     }
 }
 

@@ -40,6 +40,11 @@ impl Canned {
 
     /// Ingests subscriptions from it.
     pub fn ingest(&self) -> Ran {
+        self.run(&["ingest", "subscriptions", "--json"])
+    }
+
+    /// The program with this server as its one store.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         let config = format!(
             "[stores.us]\ndata_center = \"com\"\nclient_id = \"1000.X\"\nthrottle_wait_seconds = 0\napi_url = \"{0}/api\"\naccounts_url = \"{0}\"\n",
             self.url
@@ -53,7 +58,7 @@ impl Canned {
             .env("STOREMIRROR_NOW", NOW)
             .env("STOREMIRROR_STORES_US_CLIENT_SECRET", "client-secret")
             .env("STOREMIRROR_STORES_US_REFRESH_TOKEN", "refresh-secret");
-        finish(command.args(["ingest", "subscriptions", "--json"]))
+        finish(command.args(arguments))
     }
 
     /// Requests to the store so far.

@@ -204,7 +204,12 @@ fn the_examples_run() {
         }
         let result = finish(&mut shell);
         // a CRM without its fields, or a token that came from the environment, is an answer too
-        let good = if line.starts_with("crm") || line.starts_with("disconnect") { [0, 3] } else { [0, 0] };
+        // and so is a machine on which something could be better
+        let good: &[i32] = match line.split(' ').next() {
+            Some("crm" | "disconnect") => &[0, 3],
+            Some("doctor") => &[0, 1, 3],
+            _ => &[0],
+        };
         assert!(good.contains(&result.exit), "{typed}: {result:?}");
         ran += 1;
     }

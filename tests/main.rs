@@ -15,11 +15,14 @@ mod connect; // OAuth: connect, disconnect, whoami
 mod convergence; // seeded storms: edits, faults and kills, after which the mirror is the store
 mod crm; // crm check, link, verify, trace, setup
 mod dictionary; // every column explained, and docs/dictionary.md true
+mod doctor; // what is wrong, and the fix
 mod everyday; // first steps, suggestions, examples, --json and widths of every command
+mod forget; // a customer forgotten: to the last byte, and for good
 mod ingest; // listing: completeness and removal
 mod ingest_faults; // every fault and error of the store contract by its name
 mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace
 mod interrupts; // Ctrl-C in the middle of every long command
+mod keep; // backup and restore
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
 mod output; // one JSON object, eighty columns, silence when quiet

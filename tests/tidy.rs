@@ -50,6 +50,9 @@ const BOUNDARIES: [(&str, &[&str]); 8] = [
             "next.rs",
             "session.rs",
             "report_commands.rs",
+            "keep.rs",
+            "forget.rs",
+            "doctor",
         ],
     ),
 ];

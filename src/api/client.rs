@@ -6,7 +6,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use chrono::DateTime;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -63,6 +64,7 @@ pub struct Client {
     verbose: bool,
     requests: Cell<u64>,
     answered: Cell<bool>,
+    clock_ahead: Cell<Option<i64>>,
 }
 
 /// One request below the API's address.
@@ -129,6 +131,7 @@ impl Client {
             verbose: connection.verbose,
             requests: Cell::new(0),
             answered: Cell::new(false),
+            clock_ahead: Cell::new(None),
         })
     }
 
@@ -140,6 +143,11 @@ impl Client {
     /// Whether the server ever answered at all.
     pub fn answered(&self) -> bool {
         self.answered.get()
+    }
+
+    /// By how many seconds this machine's clock was ahead of the server's at its last answer; None: it named no time.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.clock_ahead.get()
     }
 
     pub fn name(&self) -> &str {
@@ -228,6 +236,8 @@ impl Client {
             (self.talk)(&format!("{}: {} {} → HTTP {status}", self.name, request.method, request.path));
         }
         let headers = response.headers().clone();
+        let date = headers.get(DATE).and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
+        self.clock_ahead.set(date.map(|date| unix_seconds() - date.timestamp()));
         if headers
             .get("content-length")
             .and_then(|length| length.to_str().ok()?.parse().ok())

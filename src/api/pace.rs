@@ -40,8 +40,12 @@ impl Pace {
 
     fn append(&self, instant: u64) {
         let Some(file) = &self.file else { return };
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         // losing this costs at most a 429, which is waited out
-        if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(file) {
+        if let Ok(mut file) = options.open(file) {
             let _ = writeln!(file, "{instant}");
         }
     }

@@ -69,6 +69,12 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
     ("verify", &[("verify", "everything"), ("verify subscriptions --store us", "one kind of one store")]),
     ("rebuild", &[("rebuild", "after an upgrade that reads more")]),
     ("explain", &[("explain subscriptions us:4000000001", "one record and its history")]),
+    ("backup", &[("backup mirror.backup", "also while an ingest writes")]),
+    (
+        "restore",
+        &[("restore mirror.backup --check", "prove that it could be"), ("restore mirror.backup --force", "do it")],
+    ),
+    ("forget", &[("forget subscriptions us:4000000001 --dry-run", "see first")]),
     ("connect", &[("connect store us", "a Partner Store"), ("connect crm", "the CRM")]),
     (
         "connect store",
@@ -79,7 +85,14 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
     ("disconnect store", &[("disconnect store us", "revoke and forget its token")]),
     ("disconnect crm", &[("disconnect crm", "revoke and forget its token")]),
     ("whoami", &[("whoami", "each connection and its tokens")]),
-    ("doctor", &[("doctor --first-contact", "what each store really does")]),
+    (
+        "doctor",
+        &[
+            ("doctor", "everything"),
+            ("doctor --offline", "without asking a server"),
+            ("doctor --first-contact", "what each store does"),
+        ],
+    ),
     (
         "completions",
         &[

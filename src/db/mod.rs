@@ -3,9 +3,12 @@
 //! the database); readers are never blocked.
 
 mod accounts;
+mod backup;
 mod crm_links;
 mod derive;
 mod explain;
+mod forget;
+mod forgotten;
 mod links;
 mod listing;
 mod migrate;
@@ -14,8 +17,10 @@ mod push_rows;
 pub mod query;
 mod rebuild;
 mod removal;
+mod restore;
 mod save;
 mod statements;
+mod ties;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -24,23 +29,30 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rusqlite::{Connection, OpenFlags, ToSql, types::ToSqlOutput, types::Value as SqlValue, types::ValueRef};
+use rusqlite::{
+    Connection, OpenFlags, ToSql, config::DbConfig, types::ToSqlOutput, types::Value as SqlValue, types::ValueRef,
+};
 
+use crate::db::forgotten::Forgotten;
 use crate::failure::{Code, Failure};
 use crate::files::create_private_folder;
 use crate::model::Value;
 
 pub use accounts::{AccountCounts, AccountJoin, FoundAccount};
+pub use backup::{Contents, copy, open_copy, read_copy};
 pub use crm_links::{FoundLink, KnownLink, NOTHING_SENT, Owner, Repair};
 pub use explain::{CrmPlace, CrmRefusal, PayloadVersion, Relatives};
+pub use forget::{ForgetDone, ForgetPlan, Whose};
 pub use links::{Acknowledgement, Batch, PushRun, Rejection};
 pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow, UnknownValue};
 pub use names::NameCache;
 pub use push_rows::{Cell, LinkRow, ParentRow, PushQuery, PushRow, QueryRules, RejectionRow};
 pub use rebuild::RebuildSummary;
 pub use removal::Missing;
+pub use restore::Place;
 pub use save::{Class, SavedRecord};
-pub use statements::FrozenStatement;
+pub use statements::{FrozenStatement, Redaction};
+pub use ties::{DERIVED, Tie};
 
 /// How long a statement waits for a reader or a checkpoint before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,6 +64,7 @@ pub struct Db {
     path: PathBuf,
     names: RefCell<NameCache>,
     sql: RefCell<HashMap<&'static str, String>>,
+    forgotten: RefCell<Option<Forgotten>>,
     _lock: Option<File>,
 }
 
@@ -69,6 +82,8 @@ impl Db {
             .map_err(|error| Failure::config(format!("cannot create {}: {error}", path.display())))?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         migrate::prepare(&mut connection, path)?;
+        // without this promise every bound id may change the plan, and SQLite compiles the statement again for each
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let db = Self::with(connection, path, Some(lock));
         db.write_dictionary()?;
         db.heal_after_upgrade()?;
@@ -96,7 +111,14 @@ impl Db {
 
     fn with(connection: Connection, path: &Path, lock: Option<File>) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Self { connection, path: path.to_owned(), names: RefCell::default(), sql: RefCell::default(), _lock: lock }
+        Self {
+            connection,
+            path: path.to_owned(),
+            names: RefCell::default(),
+            sql: RefCell::default(),
+            forgotten: RefCell::default(),
+            _lock: lock,
+        }
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -107,16 +129,18 @@ impl Db {
         &self.path
     }
 
-    /// Runs `work` in one transaction: all of it or nothing. The name cache is forgotten when it fails, because it may
-    /// hold what was rolled back.
+    /// Runs `work` in one transaction: all of it, with the names it learnt, or nothing. What is remembered of the file is
+    /// dropped when it fails, because it may hold what was rolled back.
     fn write<R>(&self, work: impl FnOnce(&Connection) -> Result<R>) -> Result<R> {
         self.connection.execute_batch("begin immediate").with_context(|| self.cannot_write())?;
         let result = work(&self.connection).and_then(|value| {
+            self.names.borrow_mut().save(&self.connection)?;
             self.connection.execute_batch("commit").with_context(|| self.cannot_write())?;
             Ok(value)
         });
         if result.is_err() {
             self.names.borrow_mut().clear();
+            self.forgotten.take();
             if !self.connection.is_autocommit() {
                 // the first error is the one to tell; a failed rollback leaves the transaction to the next open
                 let _ = self.connection.execute_batch("rollback");
@@ -147,11 +171,21 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
+/// The version of SQLite in this program.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
+/// A file's name with something behind it: what belongs to a file stands beside it.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// The lock of rule 8: held by the file handle, so that it goes with the process however that ends.
 fn lock_writer(path: &Path) -> Result<File> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
+    let lock_path = beside(path, ".lock");
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]

@@ -8,7 +8,7 @@ use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Row, ToSql};
 
 use crate::db::{AccountJoin, Db};
-use crate::model::tables::Source;
+use crate::model::tables::{Personal, Source};
 use crate::model::{Column, Kind};
 
 /// A value on its way to a CRM field.
@@ -111,7 +111,7 @@ impl PushQuery {
             ));
             parameters.extend([accounts.target.clone(), accounts.match_field.clone()]);
         }
-        selected.extend(columns.iter().map(|column| expression(column, rules.untagged)));
+        selected.extend(columns.iter().map(|column| kept_back(column, expression(column, rules.untagged))));
         let (records, key) = (table.records, table.key);
         let all = format!(
             "select {}
@@ -120,6 +120,7 @@ impl PushQuery {
                and l.record_id = cast(r.{key} as text)
              left join crm_rejections x on x.target = ?1 and x.store_id = r.store_id and x.kind = ?2
                and x.record_id = cast(r.{key} as text)
+             left join forgotten f on f.store_id = r.store_id and f.kind = ?2 and f.record_id = cast(r.{key} as text)
              {}
              left join payloads p on p.payload_id = r.payload_id",
             selected.join(", "),
@@ -153,6 +154,15 @@ impl PushQuery {
 /// promises.
 fn alias(parent: Kind) -> &'static str {
     &parent.name()[..1]
+}
+
+/// Of a forgotten customer nothing personal is sent, and so no payload either: what the CRM has is its owner's business.
+fn kept_back(column: &Column, expression: String) -> String {
+    let is_payload = column.source == Source::Mirror;
+    if column.personal == Personal::No && !is_payload {
+        return expression;
+    }
+    format!("case when f.record_id is null then {expression} end")
 }
 
 fn expression(column: &Column, untagged: &str) -> String {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use crate::db::Db;
 use crate::db::derive::{Version, discount_findings};
 use crate::db::removal::{close_version, mark_removed};
-use crate::model::{Kind, Table};
+use crate::model::{Kind, Table, map_record};
 
 /// Rows per derived table that differ after the rebuild from before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,21 +39,12 @@ impl Db {
 
     /// Derives everything again in one transaction; `derived` hears how many more payloads are done.
     pub fn rebuild(&self, derived: &dyn Fn(u64)) -> Result<RebuildSummary> {
-        self.names.borrow_mut().clear();
         self.write(|connection| {
             let tables = derived_tables();
             for table in &tables {
-                connection.execute_batch(&format!(
-                    "create temp table before_{table} as select * from main.{table}; delete from main.{table};"
-                ))?;
+                connection.execute_batch(&format!("create temp table before_{table} as select * from main.{table}"))?;
             }
-            connection.execute("delete from findings", [])?;
-            connection.execute_batch(FORGET_QUARANTINE)?;
-            let mut summary = RebuildSummary::default();
-            for kind in Kind::ALL {
-                self.rebuild_kind(connection, kind.table(), &mut summary, derived)?;
-            }
-            connection.execute_batch(RECALL_LAST_SEEN)?;
+            let mut summary = self.rebuild_within(connection, derived)?;
             for table in tables {
                 let before =
                     count(connection, &format!("select * from before_{table} except select * from main.{table}"))?;
@@ -66,6 +57,23 @@ impl Db {
             }
             Ok(summary)
         })
+    }
+
+    /// The same within a transaction that is open already, without telling what changed.
+    pub(super) fn rebuild_within(&self, connection: &Connection, derived: &dyn Fn(u64)) -> Result<RebuildSummary> {
+        self.names.borrow_mut().clear();
+        for table in derived_tables() {
+            connection.execute_batch(&format!("delete from main.{table}"))?;
+        }
+        connection.execute("delete from findings", [])?;
+        connection.execute_batch(FORGET_QUARANTINE)?;
+        let mut summary = RebuildSummary::default();
+        for kind in Kind::ALL {
+            self.rebuild_kind(connection, kind.table(), &mut summary, derived)?;
+        }
+        self.names.borrow_mut().save(connection)?;
+        connection.execute_batch(RECALL_LAST_SEEN)?;
+        Ok(summary)
     }
 
     fn rebuild_kind(
@@ -115,7 +123,7 @@ impl Db {
                 body: &body,
             };
             summary.records += u64::from(number == 1);
-            self.derive(connection, table, &version)?;
+            self.derive(connection, table, &version, &map_record(table, &record_id, &body))?;
             derived(1);
             last = Some((store_id, record_id, number, seen_until, body));
         }

@@ -11,7 +11,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde_json::value::RawValue;
 
 use crate::model::columns::ADDON_COLUMNS;
-use crate::model::instant::{format_instant, parse_day};
+use crate::model::instant::{format_day, format_instant, parse_day};
 use crate::model::json::{self, Members, Scalar};
 use crate::model::money;
 use crate::model::tables::{Column, Source, Table, ValueType};
@@ -85,18 +85,18 @@ impl Draft<'_> {
 }
 
 /// The tree of the fields a kind knows, made once from its declaration.
-struct Layout {
-    root: Node,
+pub(super) struct Layout {
+    pub(super) root: Node,
     positions: HashMap<String, usize>,
-    addon: Node,
+    pub(super) addon: Node,
 }
 
 #[derive(Default)]
-struct Node {
-    column: Option<(usize, &'static Column)>,
+pub(super) struct Node {
+    pub(super) column: Option<(usize, &'static Column)>,
     /// Known, but kept in the payload alone.
-    payload_only: bool,
-    children: HashMap<&'static str, Node>,
+    pub(super) payload_only: bool,
+    pub(super) children: HashMap<&'static str, Node>,
 }
 
 impl Node {
@@ -105,7 +105,7 @@ impl Node {
     }
 }
 
-fn layout(kind: Kind) -> &'static Layout {
+pub(super) fn layout(kind: Kind) -> &'static Layout {
     static LAYOUTS: LazyLock<HashMap<Kind, Layout>> =
         LazyLock::new(|| Kind::ALL.into_iter().map(|kind| (kind, build_layout(kind.table()))).collect());
     &LAYOUTS[&kind]
@@ -154,17 +154,34 @@ fn usable_id(table: &Table, raw: &RawValue) -> Option<String> {
     }
 }
 
+/// What a payload says: what it is compared by, and the row it makes.
+pub struct Content {
+    /// See [`json::content_sha256`].
+    pub sha256: String,
+    pub mapped: Mapped,
+}
+
+/// Maps one record whose id is known and tells its content from others', reading its JSON once for both.
+pub fn read_content(table: &'static Table, id: &str, body: &str) -> Content {
+    let members = serde_json::from_str::<Members>(body);
+    Content { sha256: json::sha256_of(body, members.as_ref().ok()), mapped: map_members(table, id, &members) }
+}
+
 /// Maps one record whose id is known.
 pub fn map_record(table: &'static Table, id: &str, body: &str) -> Mapped {
+    map_members(table, id, &serde_json::from_str(body))
+}
+
+fn map_members(table: &'static Table, id: &str, members: &serde_json::Result<Members>) -> Mapped {
     let layout = layout(table.kind);
     let mut walk = Walk { findings: Vec::new(), error: None };
     let mut draft = Draft { layout, row: vec![Value::Null; layout.positions.len()] };
     let mut addons = Vec::new();
-    match serde_json::from_str::<Members>(body) {
+    match members {
         Ok(Members(members)) => {
-            walk.object(&layout.root, &members, "", &mut draft.row);
+            walk.object(&layout.root, members, "", &mut draft.row);
             if let Some(pointer) = table.addons {
-                addons = walk.addons(layout, &members, pointer);
+                addons = walk.addons(layout, members, pointer);
             }
         }
         Err(error) => walk.fail("", format!("not an object ({error})")),
@@ -276,7 +293,7 @@ struct Reading {
 }
 
 /// Texts that stand for "nothing" in a column that is not a key (design, "Placeholders").
-fn is_placeholder(text: &str) -> bool {
+pub(super) fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     matches!(text, "" | "-" | "-0" | "--" | "--Select State--")
         || text == "0000-00-00"
@@ -357,7 +374,7 @@ fn expected(value: ValueType) -> &'static str {
 }
 
 /// **customer_id**: org_id when not empty, `0` or `-1`; else lower-case email; else profile_id.
-fn customer_id(org_id: Option<&str>, email: Option<&str>, profile_id: Option<&str>) -> Option<String> {
+pub(super) fn customer_id(org_id: Option<&str>, email: Option<&str>, profile_id: Option<&str>) -> Option<String> {
     org_id
         .filter(|org_id| !matches!(*org_id, "0" | "-1"))
         .map(str::to_owned)
@@ -380,11 +397,7 @@ pub fn derive_lead(draft: &mut Draft) -> Result<(), FieldError> {
 
 pub fn derive_subscription(draft: &mut Draft) -> Result<(), FieldError> {
     derive_lead(draft)?;
-    let end = draft
-        .text("next_recurring_date")
-        .and_then(parse_day)
-        .and_then(|day| day.pred_opt())
-        .map(|day| day.format("%Y-%m-%d").to_string());
+    let end = draft.text("next_recurring_date").and_then(parse_day).and_then(|day| day.pred_opt()).map(format_day);
     draft.set("subscription_end_date", end.into());
     let months = draft.text("billing_frequency").and_then(months_of).filter(|_| draft.text("status") == Some("active"));
     let mrr = draft

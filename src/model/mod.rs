@@ -11,12 +11,13 @@ pub mod money;
 pub mod nearest;
 pub mod object_meanings;
 pub mod objects;
+pub mod personal;
 mod report_views;
 mod statements;
 pub mod tables;
 pub mod value;
 
 pub use kind::Kind;
-pub use mapping::{Finding, Mapped, map_record, record_id};
+pub use mapping::{Content, Finding, Mapped, map_record, read_content, record_id};
 pub use tables::{Column, Table};
 pub use value::Value;

@@ -276,6 +276,23 @@ const OTHERS: &[(&str, &[Plain])] = &[
             ("looked_up_at", "TEXT", "when the CRM said so"),
         ],
     ),
+    (
+        "forgotten",
+        &[
+            STORE_ID,
+            KIND,
+            RECORD_ID,
+            ("customer", "TEXT", "the pseudonym in place of the customer's identifiers"),
+            ("forgotten_at", "TEXT", "when its personal data was taken out"),
+        ],
+    ),
+    (
+        "forgotten_marks",
+        &[
+            ("mark", "TEXT", "salted sha256 of a forgotten customer's key or address"),
+            ("forgotten_at", "TEXT", "when that customer was forgotten"),
+        ],
+    ),
     ("settings", &[("name", "TEXT", "a fact about this file"), ("value", "TEXT", "its value")]),
     (
         "data_dictionary",

@@ -79,6 +79,18 @@ pub async fn check(db: &Db, crm: &CrmConfig, api: &CrmApi, now: &str) -> Result<
     Ok(check)
 }
 
+/// The same without keeping what was read; with a mirror, its texts are measured too.
+///
+/// # Errors
+/// As for [`check`].
+pub async fn inspect(db: Option<&Db>, crm: &CrmConfig, api: &CrmApi) -> Result<Check> {
+    let mut check = look(crm, api).await.map_err(|error| error.into_failure(Code::Crm))?;
+    if let Some(db) = db {
+        check.modules.iter_mut().try_for_each(|module| module.measure(db))?;
+    }
+    Ok(check)
+}
+
 /// What the CRM has, without a look at the mirror.
 pub(super) async fn look(crm: &CrmConfig, api: &CrmApi) -> Result<Check, Error> {
     let (organisation, refused) = match api.organisation().await {
@@ -279,6 +291,13 @@ impl Check {
             Some(refused) => refused.code.exit(),
             None => 3 * u8::from(!self.modules.iter().all(ModuleCheck::fits)),
         }
+    }
+
+    /// Modules that are not there under their name, and fields that do not fit.
+    pub fn misfits(&self) -> (usize, usize) {
+        let modules = self.modules.iter().filter(|module| !module.is_as_configured()).count();
+        let fields = self.modules.iter().flat_map(|module| &module.fields).filter(|field| !field.problems.is_empty());
+        (modules, fields.count())
     }
 
     /// The configuration lines under which everything that was found is found by name.
