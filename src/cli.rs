@@ -2,10 +2,13 @@
 //! `config.rs` and in the commands' own rooms.
 
 pub mod examples;
+mod schedule;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use schedule::{Often, PushWhen, Schedule, ScheduleInstall, ScheduleRemove, Scheduler};
 
 /// A local-first mirror of the Zoho Partner Store: one binary, one SQLite file
 #[derive(Debug, Parser)]
@@ -66,7 +69,16 @@ pub enum Command {
     #[command(subcommand)]
     Crm(Crm),
     /// Ingest, then push
-    Sync,
+    Sync(Sync),
+    /// Let it run by itself: systemd user timers, or lines of your crontab
+    #[command(subcommand)]
+    Schedule(Schedule),
+    /// Show who is told when something breaks, and what is wrong now
+    Notify {
+        /// Send a test to everyone who is told
+        #[arg(long)]
+        test: bool,
+    },
     /// Run a report, or list the reports
     Report(Report),
     /// Write every report as CSV, with a manifest
@@ -290,15 +302,40 @@ pub struct Ingest {
     /// subscriptions, transactions, commissions or leads (default: all that are configured)
     #[arg(value_name = "KIND")]
     pub kinds: Vec<String>,
+    /// Every configured kind but these
+    #[arg(long, value_name = "KIND", num_args = 1.., conflicts_with = "kinds")]
+    pub except: Vec<String>,
     /// Only these stores
     #[arg(long = "store", value_name = "NAME", num_args = 1..)]
     pub stores: Vec<String>,
+    #[command(flatten)]
+    pub turn: Turn,
     /// Start over instead of going on where a killed run stopped
     #[arg(long)]
     pub no_resume: bool,
     /// Believe the store when suspiciously many records are missing
     #[arg(long)]
     pub accept_removals: bool,
+}
+
+/// Of the commands that write: what to do when another one is at it.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Turn {
+    /// When another process is writing, wait up to so many minutes for it instead of failing
+    #[arg(long, value_name = "MINUTES", default_value_t = 0, hide_default_value = true)]
+    pub wait: u16,
+}
+
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// What to list: subscriptions, transactions, commissions or leads (default: all that are configured)
+    #[arg(value_name = "KIND")]
+    pub kinds: Vec<String>,
+    /// List every configured kind but these
+    #[arg(long, value_name = "KIND", num_args = 1.., conflicts_with = "kinds")]
+    pub except: Vec<String>,
+    #[command(flatten)]
+    pub turn: Turn,
 }
 
 #[derive(Debug, Args)]
@@ -312,6 +349,8 @@ pub struct Push {
     /// Stop before this push costs more API credits
     #[arg(long, value_name = "N")]
     pub max_credits: Option<u64>,
+    #[command(flatten)]
+    pub turn: Turn,
     /// Send rejected records again now
     #[arg(long)]
     pub retry_rejected: bool,
@@ -461,7 +500,9 @@ impl Command {
             Self::Ingest(_) => "ingest",
             Self::Push(_) => "push",
             Self::Crm(command) => command.name(),
-            Self::Sync => "sync",
+            Self::Sync(_) => "sync",
+            Self::Schedule(command) => command.name(),
+            Self::Notify { .. } => "notify",
             Self::Report(_) => "report",
             Self::Export(_) => "export",
             Self::Dictionary { .. } => "dictionary",

@@ -50,6 +50,7 @@ enum Source {
 const SOURCES: &[(&str, &str, Source)] = &[
     ("", "kind", Source::Kinds),
     ("", "kinds", Source::Kinds),
+    ("", "except", Source::Kinds),
     ("", "stores", Source::Stores),
     ("store", "name", Source::Stores),
     ("report", "name", Source::Reports),
@@ -64,6 +65,8 @@ const SOURCES: &[(&str, &str, Source)] = &[
     ("", "queries", Source::Folders),
     ("", "folder", Source::Folders),
     ("", "as_of", Source::Free),
+    ("", "at", Source::Free),
+    ("", "wait", Source::Free),
     ("", "client_id", Source::Free),
     ("", "commissions", Source::Free),
     ("", "email", Source::Free),

@@ -227,6 +227,7 @@ impl Tour<'_> {
         let options = ingest::Options {
             purpose: ingest::Purpose::Ingest,
             kinds: Vec::new(),
+            except: Vec::new(),
             resume: true,
             accept_removals: false,
         };

@@ -32,13 +32,17 @@ mod keep;
 pub mod manual;
 pub mod model;
 pub mod next;
+mod notify;
 pub mod progress;
 pub mod push;
 pub mod report;
 mod report_commands;
+pub mod runs;
+pub mod schedule;
 pub mod screen;
 mod session;
 pub mod sim;
+pub mod state;
 pub mod status;
 
 use std::io::Write;
@@ -48,12 +52,13 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use crate::api::Talk;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Turn};
 use crate::config::Party;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
 use crate::progress::Progress;
 use crate::report_commands::{dictionary, export, report, statement};
+use crate::runs::{Asked, Part};
 use crate::session::Session;
 
 impl Session {
@@ -69,34 +74,40 @@ impl Session {
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
     let makes_config = matches!(cli.command, Some(Command::Connect(_) | Command::Init { .. }));
     let session = Session::new(cli.global, makes_config)?;
+    let asked = cli.command.as_ref().and_then(asked);
+    let after = cli.command.as_ref().map_or("", after_interrupt);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    let after = cli.command.as_ref().map_or("", after_interrupt);
-    let result = runtime.block_on(async {
-        tokio::select! {
+    runtime.block_on(async {
+        begin(&session, asked.as_ref());
+        let result = tokio::select! {
             // a command that ends by Ctrl-C has the first word
             biased;
             result = dispatch(&session, cli.command, out) => result,
             () = session.interrupt.pressed() => Err(Failure::new(Code::Interrupted, "interrupted").into()),
-        }
-    });
-    result.map_err(|error| {
-        let failure = Failure::of(&error);
-        match failure.code {
-            Code::Interrupted if failure.hint.is_none() => failure.hint(after).into(),
-            // what was stopped on purpose did not fail
-            Code::Internal if session.interrupt.is_pressed() => {
-                Failure::new(Code::Interrupted, "interrupted").hint(after).into()
-            }
-            _ => error,
-        }
+        };
+        let result = result.map_err(|error| told_apart(&session, error, after));
+        end(&session, asked.as_ref(), &result).await;
+        result
     })
+}
+
+/// What Ctrl-C stopped on purpose did not fail; it says what it leaves behind.
+fn told_apart(session: &Session, error: anyhow::Error, after: &str) -> anyhow::Error {
+    let failure = Failure::of(&error);
+    match failure.code {
+        Code::Interrupted if failure.hint.is_none() => failure.hint(after).into(),
+        Code::Internal if session.interrupt.is_pressed() => {
+            Failure::new(Code::Interrupted, "interrupted").hint(after).into()
+        }
+        _ => error,
+    }
 }
 
 /// What Ctrl-C leaves behind, and how to go on.
 fn after_interrupt(command: &Command) -> &'static str {
     match command {
-        Command::Ingest(_) | Command::Sync => "everything received is saved; the same command goes on from there",
+        Command::Ingest(_) | Command::Sync(_) => "everything received is saved; the same command goes on from there",
         Command::Push(_) | Command::Crm(_) => {
             "everything the CRM acknowledged is noted; the same command does the rest"
         }
@@ -104,6 +115,43 @@ fn after_interrupt(command: &Command) -> &'static str {
         Command::Export(_) => "every file is whole, old or new; the same command writes the rest",
         Command::Demo { .. } => "the same command makes the folder anew",
         _ => "nothing was changed; the same command begins anew",
+    }
+}
+
+/// What is remembered of a command: of those that bring the mirror or the CRM up to date.
+fn asked(command: &Command) -> Option<Asked> {
+    let (asked, turn) = match command {
+        Command::Ingest(asked) => {
+            (Asked::new("ingest", Part::Ingest, &asked.kinds, &asked.except, &asked.stores), asked.turn)
+        }
+        Command::Sync(asked) => (Asked::new("sync", Part::Ingest, &asked.kinds, &asked.except, &[]), asked.turn),
+        Command::Push(asked) if !asked.dry_run => (Asked::new("push", Part::Push, &asked.kinds, &[], &[]), asked.turn),
+        _ => return None,
+    };
+    Some(Asked { waits: turn.wait > 0, ..asked })
+}
+
+fn begin(session: &Session, asked: Option<&Asked>) {
+    if let Some(asked) = asked {
+        remembered(session, runs::begin(&session.config.paths, asked, session.now()));
+    }
+}
+
+async fn end(session: &Session, asked: Option<&Asked>, result: &Result<u8>) {
+    let Some(asked) = asked else { return };
+    remembered(session, runs::end(&session.config.paths, asked, result, &session.outcome, session.now()));
+    tokio::select! {
+        () = notify::after(session, asked, result) => {}
+        // the command has ended as it has; what was not told the next run tells
+        () = session.interrupt.pressed() => {}
+    }
+}
+
+/// A run is worth more than the memory of it.
+fn remembered(session: &Session, result: std::io::Result<()>) {
+    if let Err(error) = result {
+        let folder = session.config.paths.state.display();
+        session.progress.warn(&format!("what became of this run cannot be kept for `status` in {folder}: {error}"));
     }
 }
 
@@ -125,10 +173,12 @@ async fn dispatch(session: &Session, command: Option<Command>, out: &mut dyn Wri
         Command::Statement(arguments) => statement(session, &arguments, out),
         Command::Push(arguments) => push(session, &arguments, out).await,
         Command::Crm(command) => crm::run(session, &command, out).await,
-        Command::Sync => sync(session, out).await,
         Command::Init { print } => init(session, print, out),
         Command::Completions { shell } => completions::print(session, shell, out),
         Command::Man { folder } => manual::run(session, folder.as_deref(), out),
+        Command::Sync(arguments) => sync(session, &arguments, out).await,
+        Command::Schedule(command) => schedule::run(session, &command, out),
+        Command::Notify { test } => notify::run(session, test, out).await,
         Command::Demo { folder } => demo::run(session, &folder, out).await,
         Command::Rebuild => rebuild(session, out),
         Command::Connect(arguments) => connect(session, arguments, out).await,
@@ -146,18 +196,29 @@ async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) 
     let options = ingest::Options {
         purpose: ingest::Purpose::Ingest,
         kinds: kinds(&arguments.kinds)?,
+        except: kinds(&arguments.except)?,
         resume: !arguments.no_resume,
         accept_removals: arguments.accept_removals,
     };
-    let summary = run_ingest(session, &arguments.stores, &options).await?;
+    let summary = run_ingest(session, &arguments.stores, &options, arguments.turn).await?;
     session.answer(out, &summary.json(), || summary.text())?;
     Ok(summary.exit())
 }
 
-async fn run_ingest(session: &Session, names: &[String], options: &ingest::Options) -> Result<ingest::Summary> {
-    let sources = session.sources(names)?;
-    let db = session.open_writer()?;
-    ingest::run(&db, &sources, options, &session.progress, &|| session.now()).await
+async fn run_ingest(
+    session: &Session,
+    names: &[String],
+    options: &ingest::Options,
+    turn: Turn,
+) -> Result<ingest::Summary> {
+    let result = async {
+        let sources = session.sources(names)?;
+        let db = session.writer(turn).await?;
+        ingest::run(&db, &sources, options, &session.progress, &|| session.now()).await
+    };
+    let result = result.await;
+    session.outcome.ingested(&result);
+    result
 }
 
 async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> Result<u8> {
@@ -174,24 +235,35 @@ async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> 
     session.config.crm()?;
     // a dry run only reads, and must not keep an ingest from writing meanwhile
     let path = &session.config.paths.database;
-    let db = if options.dry_run || !path.exists() { session.open_reader()? } else { session.open_writer()? };
-    let summary = session.push(&db, &options, &|| session.now()).await?;
+    let db =
+        if options.dry_run || !path.exists() { session.open_reader()? } else { session.writer(arguments.turn).await? };
+    let summary = session.push(&db, &options, &|| session.now()).await;
+    session.outcome.pushed(&summary);
+    let summary = summary?;
     session.answer(out, &summary.json(), || summary.text().trim_end().to_owned())?;
     Ok(summary.exit())
 }
 
 /// Ingests, then pushes when what was ingested can be believed.
-async fn sync(session: &Session, out: &mut dyn Write) -> Result<u8> {
+async fn sync(session: &Session, arguments: &cli::Sync, out: &mut dyn Write) -> Result<u8> {
     session.config.crm()?;
-    let options =
-        ingest::Options { purpose: ingest::Purpose::Ingest, kinds: Vec::new(), resume: true, accept_removals: false };
-    let ingested = run_ingest(session, &[], &options).await?;
+    let options = ingest::Options {
+        purpose: ingest::Purpose::Ingest,
+        kinds: kinds(&arguments.kinds)?,
+        except: kinds(&arguments.except)?,
+        resume: true,
+        accept_removals: false,
+    };
+    let ingested = run_ingest(session, &[], &options, arguments.turn).await?;
     let mut exit = ingested.exit();
     let mut pushed = None;
     if matches!(exit, 0 | 3) {
-        let db = session.open_writer()?;
-        let summary =
-            session.push(&db, &push::Options { show: 0, ..push::Options::default() }, &|| session.now()).await;
+        let db = session.writer(arguments.turn).await;
+        let summary = async {
+            session.push(&db?, &push::Options { show: 0, ..push::Options::default() }, &|| session.now()).await
+        };
+        let summary = summary.await;
+        session.outcome.pushed(&summary);
         exit = failure::worst([
             exit,
             summary.as_ref().map_or_else(|error| Failure::of(error).code.exit(), push::Summary::exit),
@@ -221,6 +293,7 @@ async fn verify(session: &Session, names: &[String], stores: &[String], out: &mu
     let options = ingest::Options {
         purpose: ingest::Purpose::Verify,
         kinds: kinds(names)?,
+        except: Vec::new(),
         resume: false,
         accept_removals: false,
     };

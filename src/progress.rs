@@ -78,6 +78,15 @@ impl Progress {
         Bytes(self.task(name, ("byte", "bytes")))
     }
 
+    /// Says what went wrong beside the work itself, also to those who asked for quiet.
+    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
+    pub fn warn(&self, message: &str) {
+        match &self.bars {
+            Some(_) => self.say(message),
+            None => eprintln!("{message}"),
+        }
+    }
+
     /// Something begins that counts what it does as one or many of `nouns`.
     pub fn task(&self, name: &str, nouns: (&'static str, &'static str)) -> Task {
         let shared = Arc::new(Shared {

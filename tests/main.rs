@@ -25,6 +25,8 @@ mod interrupts; // Ctrl-C in the middle of every long command
 mod keep; // backup and restore
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
+#[cfg(unix)]
+mod notify; // notices, to a real script and a real server
 mod output; // one JSON object, eighty columns, silence when quiet
 mod push; // plan and apply against the simulated CRM
 mod push_convergence; // seeded storms of pushes, after which the CRM holds what the mirror expects
@@ -35,6 +37,10 @@ mod report_history; // reports over a partner's months: movements, losses and re
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
 mod report_ties; // reports add up to each other and to the views
+mod runs; // what became of the newest runs, in status
+#[cfg(unix)]
+mod schedule; // timers and crontab lines, on a machine of the test's own
+mod sdk; // Zoho's own SDKs as clients of the simulator
 mod shells; // TAB in real shells, and the manual pages
 mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself

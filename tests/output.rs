@@ -40,6 +40,10 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("connect crm", "STDIN crm", "--data-center moon"),
     ("disconnect store", "us", "mars"),
     ("disconnect crm", "", "--config /nowhere.toml"),
+    ("schedule install", "MACHINE", "--at 25:99"),
+    ("schedule show", "MACHINE", "--config /nowhere.toml"),
+    ("schedule remove", "MACHINE", "--config /nowhere.toml"),
+    ("notify", "MACHINE", "--config /nowhere.toml"),
     ("demo", "LONG", "config.toml"),
     ("simulate", "ENDLESS", "--switches /nowhere.json"),
 ];
@@ -81,8 +85,9 @@ fn every_command_prints_one_json_object_in_success_and_in_failure() {
     let known: BTreeSet<String> = COMMANDS.iter().map(|(path, ..)| (*path).to_owned()).collect();
     assert_eq!(known, leaves(), "each command has its line in COMMANDS");
     for (path, good, bad) in COMMANDS {
-        // these need a person's answers, half a minute, or never end; their own tests parse what they print
-        if !["STDIN", "LONG", "ENDLESS"].iter().any(|reason| good.starts_with(reason)) {
+        // these need a person's answers, half a minute, a machine of their own, or never end; their own tests parse what
+        // they print
+        if !["STDIN", "LONG", "MACHINE", "ENDLESS"].iter().any(|reason| good.starts_with(reason)) {
             let ran = run(&bench, &format!("{path} {} --json", good.replace("ID", &id)));
             assert!([0, 3].contains(&ran.exit), "{path}: {ran:?}");
             let json = ran.json();

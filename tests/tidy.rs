@@ -41,6 +41,7 @@ const BOUNDARIES: [(&str, &[&str]); 8] = [
             "crm.rs",
             "db/",
             "ingest",
+            "notify",
             "push",
             "report",
             "status.rs",

@@ -431,7 +431,7 @@ pub fn is_throttle_text(body: &[u8]) -> bool {
     start.contains("too many requests") || start.contains("too_many_requests")
 }
 
-fn excerpt(body: &[u8]) -> String {
+pub(super) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT_BYTES)]).into_owned();
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

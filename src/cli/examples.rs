@@ -47,6 +47,18 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
     ("crm verify", &[("crm verify", "what differs, changing nothing"), ("crm verify --repair", "send ours again")]),
     ("crm link", &[("crm link", "all kinds"), ("crm link subscriptions", "one kind")]),
     ("sync", &[("sync", "ingest, then push"), ("sync -q", "for cron: silent unless it needs you")]),
+    ("schedule", &[("schedule install --dry-run", "what would be written"), ("schedule show", "what is installed")]),
+    (
+        "schedule install",
+        &[
+            ("schedule install", "ingest daily, then push"),
+            ("schedule install --ingest 2h --push daily", "other times"),
+            ("schedule install --dry-run", "print the files only"),
+        ],
+    ),
+    ("schedule show", &[("schedule show", "what runs by itself, and when next")]),
+    ("schedule remove", &[("schedule remove", "nothing runs by itself any more")]),
+    ("notify", &[("notify", "tell what is wrong now"), ("notify --test", "try who is told")]),
     (
         "report",
         &[

@@ -93,10 +93,13 @@ mod tests {
         let least = "[stores.us]\ndata_center = \"com\"\nclient_id = \"1000.ABC\"\n\
                      [crm]\ndata_center = \"com\"\nclient_id = \"1000.DEF\"\ndaily_credits = 5000\n\
                      [crm.fields.subscriptions]\ncompany_name = \"Company_Name\"\npayload = false\n\
-                     email = { field = \"Email\", policy = \"create_only\" }\n";
+                     email = { field = \"Email\", policy = \"create_only\" }\n\
+                     [notify]\ncommand = \"/home/me/bin/tell\"\nwebhook = \"https://hooks.example.com/key\"\n\
+                     digest = \"08:00\"\n";
         let least = config.with_text(least).unwrap();
         assert_eq!(format!("{:?}", all.stores), format!("{:?}", least.stores));
         assert_eq!(format!("{:?}", all.crm), format!("{:?}", least.crm));
+        assert_eq!(format!("{:?}", all.notify), format!("{:?}", least.notify));
     }
 
     /// The parser names every key of a table when it meets one that is none.

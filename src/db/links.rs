@@ -1,11 +1,14 @@
 //! What a push leaves behind: links with the acknowledged values, rejections, what it cost, one `push_runs` row, and
 //! the names and field metadata it goes by. A batch is saved in one transaction.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::db::Db;
 use crate::db::crm_links::{Owner, owner, set_fields};
+use crate::db::fingerprints::{self, Fingerprint};
 use crate::db::push_rows::GONE;
 use crate::model::Kind;
 use crate::model::crm::FieldInfo;
@@ -18,6 +21,8 @@ pub struct Acknowledgement {
     pub crm_id: String,
     /// JSON of the last accepted value of every field.
     pub fields_sent: String,
+    /// Of what the accepted values were made of; None when they will be others.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// A record the CRM has refused.
@@ -123,6 +128,19 @@ impl Db {
                 .iter()
                 .try_for_each(|(store_id, record_id)| clear_rejection(connection, target, kind, store_id, record_id))
         })
+    }
+
+    /// Forgets rejections of a module with this code, but those of the given records.
+    pub fn clear_code(&self, target: &str, kind: Kind, code: &str, kept: &[Rejection]) -> Result<bool> {
+        let kept: HashSet<(&str, &str)> =
+            kept.iter().map(|one| (one.store_id.as_str(), one.record_id.as_str())).collect();
+        let sql = "select store_id, record_id from crm_rejections where target = ?1 and kind = ?2 and code = ?3";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let found = statement.query_map([target, kind.name(), code], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut cleared: Vec<(String, String)> = found.collect::<Result<_, _>>()?;
+        cleared.retain(|(store_id, record_id)| !kept.contains(&(store_id.as_str(), record_id.as_str())));
+        self.clear_rejections(target, kind, &cleared)?;
+        Ok(!cleared.is_empty())
     }
 
     /// API credits used on a CRM host after an instant.
@@ -286,6 +304,10 @@ fn save_link(connection: &Connection, batch: &Batch, link: &Acknowledgement) -> 
             batch.now,
             link.fields_sent
         ])?;
+    // after the link: writing that forgets the fingerprint
+    if let (Some(fingerprint), Ok(id)) = (&link.fingerprint, link.record_id.parse()) {
+        fingerprints::save(connection, batch.target, batch.kind, &link.store_id, id, fingerprint)?;
+    }
     Ok(())
 }
 

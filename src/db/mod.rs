@@ -7,6 +7,7 @@ mod backup;
 mod crm_links;
 mod derive;
 mod explain;
+mod fingerprints;
 mod forget;
 mod forgotten;
 mod links;
@@ -42,6 +43,7 @@ pub use accounts::{AccountCounts, AccountJoin, FoundAccount};
 pub use backup::{Contents, copy, open_copy, read_copy};
 pub use crm_links::{FoundLink, KnownLink, NOTHING_SENT, Owner, Repair};
 pub use explain::{CrmPlace, CrmRefusal, PayloadVersion, Relatives};
+pub use fingerprints::{Fingerprint, Known};
 pub use forget::{ForgetDone, ForgetPlan, Whose};
 pub use links::{Acknowledgement, Batch, PushRun, Rejection};
 pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow, UnknownValue};
@@ -101,7 +103,7 @@ impl Db {
                 .into());
         }
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        if migrate::is_older(&connection, path)? {
+        if must_be_rolled_back(&connection) || migrate::is_older(&connection, path)? {
             drop(connection);
             drop(Self::open(path)?);
             return Self::open_reader(path);
@@ -158,7 +160,14 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| Failure::config(format!("cannot open the database {}: {error}", path.display())))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    fingerprints::register(&connection)?;
     Ok(connection)
+}
+
+/// Whether a killed process left a change half made outside the write-ahead log: only a writer can take it back.
+fn must_be_rolled_back(connection: &Connection) -> bool {
+    let read = connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()));
+    read.is_err_and(|error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly))
 }
 
 /// Makes an empty file that is its owner's alone before SQLite opens it, which would leave it to the umask. SQLite

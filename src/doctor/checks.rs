@@ -247,7 +247,7 @@ fn crm(facts: &Facts) -> Vec<Found> {
 fn schedule(facts: &Facts) -> Vec<Found> {
     if facts.schedules.is_empty() {
         let what = "nothing runs the program by itself";
-        return vec![Found::new(State::Warning, what).fix("run `storemirror sync` from cron or a systemd timer")];
+        return vec![Found::new(State::Warning, what).fix("`storemirror schedule install` has it run every day")];
     }
     vec![Found::new(State::Ok, format!("by {}", facts.schedules.join(" and ")))]
 }

@@ -29,6 +29,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("crm_rejections", "What the CRM refused"),
     ("push_runs", "Every push and what it did"),
     ("crm_credits", "What each write request cost, for the budget of 24 hours"),
+    ("crm_fingerprints", "Which linked records a push need not look at; may be emptied"),
     ("crm_fields", "The CRM's fields as it described them"),
     ("crm_accounts", "Which CRM account belongs to which customer, as last looked up"),
     ("statements", "Months of commissions that were frozen"),

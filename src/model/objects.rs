@@ -250,6 +250,16 @@ const OTHERS: &[(&str, &[Plain])] = &[
         ],
     ),
     (
+        "crm_fingerprints",
+        &[
+            TARGET,
+            KIND,
+            STORE_ID,
+            ("record_number", "INTEGER", "the record's id in its store, as a number"),
+            ("fingerprint", "BLOB", "of all that its fields are made of, when the CRM was known to hold them"),
+        ],
+    ),
+    (
         "crm_fields",
         &[
             TARGET,

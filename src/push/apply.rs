@@ -13,14 +13,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::api::crm::{RECORDS_PER_REQUEST, Write, WriteItem};
 use crate::api::{CrmApi, Error};
-use crate::db::{Acknowledgement, Batch as Settled, Db, NOTHING_SENT, Owner, PushQuery, Rejection};
+use crate::db::{Acknowledgement, Batch as Settled, Db, Fingerprint, NOTHING_SENT, Owner, PushQuery, Rejection};
 use crate::model::Kind;
 use crate::model::crm::Refusal;
 use crate::model::instant::format_instant;
 use crate::model::json::sha256_hex;
 use crate::progress::Task;
 use crate::push::budget::Budget;
-use crate::push::fields::{Lookup, Mapping, merged, value_of};
+use crate::push::fields::{Lookup, Mapping, is_final, merged, value_of};
 use crate::push::plan::{Key, Names, Parents, Plan};
 use crate::push::summary::Rejected;
 
@@ -65,6 +65,8 @@ struct Item {
     fields: String,
     /// What was acknowledged before.
     sent: Option<String>,
+    /// Of what the fields are made of; None when a parent's id will change them.
+    fingerprint: Option<Fingerprint>,
 }
 
 /// Why a push ended before its plan.
@@ -186,7 +188,8 @@ impl Sender<'_> {
             self.mapping.write(row, &self.names.name(key), &lookups, &mut fields)?;
             let linked = row.link.as_ref().map(|link| link.crm_id.to_owned());
             let sent = row.link.as_ref().map(|link| link.fields_sent.to_owned());
-            Ok(Item { key, crm_id: adopted.or(linked), fields, sent })
+            let fingerprint = is_final(&lookups).then_some(row.fingerprint);
+            Ok(Item { key, crm_id: adopted.or(linked), fields, sent, fingerprint })
         })
     }
 
@@ -256,6 +259,7 @@ impl Sender<'_> {
             record_id: item.key.id.to_string(),
             crm_id,
             fields_sent: merged(item.sent.as_deref(), &item.fields)?,
+            fingerprint: item.fingerprint,
         })
     }
 
@@ -415,6 +419,7 @@ mod tests {
             crm_id: Some("42".to_owned()),
             fields: r#"{"Name":"1"}"#.to_owned(),
             sent: None,
+            fingerprint: None,
         };
         assert_eq!(with_id(&item), r#"{"id":"42","Name":"1"}"#);
     }

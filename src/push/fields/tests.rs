@@ -40,6 +40,7 @@ fn row<'a>(mapping: &Mapping, cells: &[(&str, Cell<'a>)]) -> PushRow<'a> {
         rejection: None,
         parents: Vec::new(),
         cells: mapping.columns.iter().map(|column| cell(column.name)).collect(),
+        fingerprint: [0; 16],
     }
 }
 
