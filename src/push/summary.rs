@@ -14,7 +14,7 @@ use crate::screen::{self, counted};
 /// Rejections shown to a person; `crm_rejections` and `--json` have them all.
 const SHOWN: usize = 20;
 /// Characters of a value shown to a person.
-const SHOWN_CHARACTERS: usize = 60;
+const SHOWN_CHARACTERS: usize = 50;
 
 /// A record refused by this push.
 #[derive(Clone, Debug)]

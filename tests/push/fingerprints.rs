@@ -187,7 +187,7 @@ impl Trial {
             19 => self.sql("update crm_links set state = 'gone' where record_id like '%0{}'", number),
             // as if rows were derived by other code
             20 => self.sql("update subscription_records set company_name = 'Other', subscription_type = 'other' where subscription_id % 5 = {}", number),
-            _ => drop(self.desk.db.rebuild().unwrap()),
+            _ => drop(self.desk.db.rebuild(&|_| ()).unwrap()),
         }
         if self.random.u8(..6) == 0 {
             self.desk.later(1);
