@@ -161,9 +161,11 @@ fn terminal() -> report::Screen {
 /// Writes the page and, when asked to, has the system show it.
 pub(crate) fn dashboard(session: &Session, arguments: &cli::Dashboard, out: &mut dyn Write) -> Result<u8> {
     let moment = Moment::new(arguments.as_of.as_deref(), session.now())?;
-    let db = Db::open_reader(&session.config.paths.database)?;
-    stop_at_ctrl_c(&db);
+    let db = session.open_reader()?;
+    session.interrupt.stops(&db);
+    let task = session.progress.task("dashboard", ("report", "reports"));
     let dashboard = Dashboard::make(&db, moment)?;
+    drop(task);
     let path = &arguments.output;
     files::replace_private(path, dashboard.html.as_bytes()).map_err(|error| {
         Failure::config(format!("cannot write {}: {error}", path.display())).hint("name a file in a folder that exists")

@@ -12,6 +12,5 @@ pub(super) use json::{Cell, Rows, parameters_json, write_row};
 pub use json::{catalog_json, describe_json, write_json};
 pub(crate) use page::markdown;
 pub use page::{write_html, write_markdown};
-pub(super) use screen::shown;
 pub use screen::{Screen, catalog_text, describe, write_table};
 pub(crate) use screen::{separated, shown};
