@@ -22,6 +22,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("crm trace", "subscriptions us:ID", "subscriptions us:1"),
     ("report", "renewals_due", "nothing"),
     ("export", "out", "/dev/null/x"),
+    ("dashboard", "-o page.html", "-o /dev/null/page.html"),
     ("statement", "2026-01", "2026-13"),
     ("dictionary", "", "--format xml"),
     ("status", "", "--config /nowhere.toml"),

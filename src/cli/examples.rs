@@ -51,14 +51,14 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "schedule install",
         &[
-            ("schedule install", "ingest daily, then push"),
+            ("schedule install", "daily, then push"),
             ("schedule install --ingest 2h --push daily", "other times"),
             ("schedule install --dry-run", "print the files only"),
         ],
     ),
     ("schedule show", &[("schedule show", "what runs by itself, and when next")]),
     ("schedule remove", &[("schedule remove", "nothing runs by itself any more")]),
-    ("notify", &[("notify", "tell what is wrong now"), ("notify --test", "try who is told")]),
+    ("notify", &[("notify", "who is told what"), ("notify --test", "try who is told")]),
     (
         "report",
         &[
@@ -69,6 +69,10 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     ("export", &[("export reports", "every report"), ("export reports --only payouts freshness", "some of them")]),
+    (
+        "dashboard",
+        &[("dashboard -o monday.html", "the page to look at"), ("dashboard --as-of 2026-02-28", "as it was that day")],
+    ),
     (
         "statement",
         &[

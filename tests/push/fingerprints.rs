@@ -55,7 +55,7 @@ fn a_link_that_anyone_touches_is_looked_at_again() {
         "update crm_links set fields_sent = '{}'",
         "update crm_links set state = 'gone'",
         "delete from crm_links",
-        "insert or replace into crm_links select target, store_id, kind, record_id, crm_id, '', '', state, '{}' from crm_links",
+        "insert or replace into crm_links select target, store_id, kind, record_id, crm_id, '', '', state, '{}', null from crm_links",
     ] {
         let desk = Desk::new(&["us"]);
         desk.save("us", Kind::Subscriptions, &subscriptions([1]));
