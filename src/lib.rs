@@ -114,6 +114,10 @@ fn after_interrupt(command: &Command) -> &'static str {
         }
         Command::Rebuild | Command::Statement(_) => "the mirror is as it was; the same command begins anew",
         Command::Export(_) => "every file is whole, old or new; the same command writes the rest",
+        Command::Forget(_) => {
+            "nothing was changed, or only old bytes are left in the file; the same command finishes it"
+        }
+        Command::Restore(_) => "the mirror is whole, the old one or the backup; `storemirror status` shows which",
         Command::Demo { .. } => "the same command makes the folder anew",
         _ => "nothing was changed; the same command begins anew",
     }
