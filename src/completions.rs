@@ -2,7 +2,7 @@
 //! environment variable, what may stand at the cursor; so reports, their parameters and the stores are always those of
 //! this moment and this machine. Answering contacts nobody, writes nothing and fails silently.
 //!
-//! The words come from clap's own description of the command line; what clap cannot know is in [`SOURCES`]. bash and
+//! The words come from clap's own description of the command line; what clap cannot know is in `SOURCES`. bash and
 //! zsh have scripts of ours: theirs split at `=` (bash) or do nothing the first time (zsh), and neither completes `~`.
 
 use std::ffi::OsString;
