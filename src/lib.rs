@@ -33,6 +33,8 @@ pub mod screen;
 mod session;
 pub mod sim;
 pub mod status;
+#[doc(hidden)]
+pub mod untrusted;
 
 use std::io::Write;
 use std::rc::Rc;
@@ -68,7 +70,9 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
         tokio::select! {
             // a command that ends by Ctrl-C has the first word
             biased;
-            result = dispatch(&session, cli.command, out) => result,
+            result = dispatch(&session, cli.command, out) => {
+                result.map_err(|error| db::explained(error, &session.config.paths.database))
+            }
             _ = tokio::signal::ctrl_c() => {
                 Err(Failure::new(Code::Interrupted, "interrupted").hint("everything received is saved; the same command goes on from there").into())
             }

@@ -1,11 +1,12 @@
 //! Parse, run, say what went wrong once, and end with the contract's exit code.
 
-use std::io::Write;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use storemirror::cli::Cli;
-use storemirror::failure::{Code, Failure};
+use storemirror::failure::{Code, Failure, io_kind};
+use storemirror::screen::{Shown, lines};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -14,14 +15,20 @@ fn main() -> ExitCode {
     };
     let json = cli.global.json;
     let command = cli.command.name();
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = stdout();
     let exit = match storemirror::run(cli, &mut stdout).and_then(|exit| Ok(stdout.flush().map(|()| exit)?)) {
         Ok(exit) => exit,
         // whoever reads has seen enough
-        Err(error) if is_closed_pipe(&error) => 0,
+        Err(error) if io_kind(&error) == Some(ErrorKind::BrokenPipe) => 0,
         Err(error) => report(&mut stdout, command, json, &Failure::of(&error)),
     };
     ExitCode::from(exit)
+}
+
+/// Where data goes. On a terminal nothing in it steers what is shown; a pipe or a file gets every byte as it is.
+fn stdout() -> Box<dyn Write> {
+    let stdout = std::io::stdout().lock();
+    if stdout.is_terminal() { Box::new(Shown::new(stdout)) } else { Box::new(stdout) }
 }
 
 /// Help and version are answers; anything else that cannot be parsed is wrong usage.
@@ -30,7 +37,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         let message = error.to_string();
         let first = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let failure = Failure::config(first).hint("see storemirror --help");
-        return ExitCode::from(report(&mut std::io::stdout(), "", true, &failure));
+        return ExitCode::from(report(&mut stdout(), "", true, &failure));
     }
     // a closed pipe is no failure of ours
     let _ = error.print();
@@ -38,7 +45,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 #[expect(clippy::print_stderr, reason = "the one place where a failure is said")]
-fn report(stdout: &mut impl Write, command: &str, json: bool, failure: &Failure) -> u8 {
+fn report(stdout: &mut dyn Write, command: &str, json: bool, failure: &Failure) -> u8 {
     let exit = failure.code.exit();
     if json {
         let object =
@@ -47,23 +54,10 @@ fn report(stdout: &mut impl Write, command: &str, json: bool, failure: &Failure)
         let _ = writeln!(stdout, "{object}");
     }
     if !json || failure.code == Code::Internal {
-        eprintln!("storemirror: {failure}");
+        eprintln!("storemirror: {}", lines(&failure.message));
         if let Some(hint) = &failure.hint {
-            eprintln!("  {hint}");
+            eprintln!("  {}", lines(hint));
         }
     }
     exit
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    use std::io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| {
-        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
-        let csv = cause.downcast_ref::<csv::Error>().and_then(|error| match error.kind() {
-            csv::ErrorKind::Io(error) => Some(error.kind()),
-            _ => None,
-        });
-        [io, json, csv].contains(&Some(BrokenPipe))
-    })
 }

@@ -29,6 +29,7 @@ impl Progress {
     /// Says something to the person waiting, above the lines that are being drawn.
     #[expect(clippy::print_stderr, reason = "talk is what stderr is for")]
     pub fn say(&self, message: &str) {
+        let message = crate::screen::lines(message);
         match &self.bars {
             // a terminal that went away has nobody to tell
             Some(bars) => drop(bars.println(message)),

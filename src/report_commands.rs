@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::cli::{self, DictionaryFormat, Format};
 use crate::db::Db;
-use crate::failure::Failure;
+use crate::failure::{Failure, io_kind};
 use crate::report::{self, Catalog, Moment};
 use crate::{Session, files, screen};
 
@@ -23,7 +23,7 @@ pub(crate) fn report(session: &Session, arguments: &cli::Report, out: &mut dyn W
         let json = report::catalog_json(&catalog);
         return match format {
             Format::Json => writeln!(out, "{json}"),
-            _ => writeln!(out, "{}", report::catalog_text(&catalog)),
+            _ => writeln!(out, "{}", screen::lines(&report::catalog_text(&catalog))),
         }
         .map(|()| Ok(0))?;
     };
@@ -100,11 +100,9 @@ fn report_format(session: &Session, arguments: &cli::Report) -> Result<Format> {
 /// Has `write` write to a file, which is replaced in one step at its end, or else to `out`.
 fn write_to(file: Option<&Path>, out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let Some(path) = file else { return write(out) };
-    files::replace_with(path, write).map_err(|error| match error.downcast::<std::io::Error>() {
-        Ok(error) => Failure::config(format!("cannot write {}: {error}", path.display()))
-            .hint("name a file in a folder that exists")
-            .into(),
-        Err(other) => other,
+    files::replace_with(path, write).map_err(|error| match io_kind(&error) {
+        Some(kind) => files::cannot_write(path, kind, &error).into(),
+        None => error,
     })
 }
 

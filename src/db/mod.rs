@@ -16,6 +16,7 @@ mod rebuild;
 mod removal;
 mod save;
 mod statements;
+mod trouble;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -24,10 +25,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rusqlite::{Connection, OpenFlags, ToSql, types::ToSqlOutput, types::Value as SqlValue, types::ValueRef};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, ToSql, types::ToSqlOutput, types::Value as SqlValue, types::ValueRef,
+};
+use url::Url;
 
 use crate::failure::{Code, Failure};
-use crate::files::create_private_folder;
+use crate::files::{cannot_write, create_private_folder, private};
 use crate::model::Value;
 
 pub use accounts::{AccountCounts, AccountJoin, FoundAccount};
@@ -41,6 +45,7 @@ pub use rebuild::RebuildSummary;
 pub use removal::Missing;
 pub use save::{Class, SavedRecord};
 pub use statements::FrozenStatement;
+pub use trouble::explained;
 
 /// How long a statement waits for a reader or a checkpoint before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,8 +70,7 @@ impl Db {
             create_private_folder(folder).map_err(Failure::config)?;
         }
         let lock = lock_writer(path)?;
-        create_private_file(path)
-            .map_err(|error| Failure::config(format!("cannot create {}: {error}", path.display())))?;
+        create_private_file(path).map_err(|error| cannot_write(path, error.kind(), &error))?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         migrate::prepare(&mut connection, path)?;
         let db = Self::with(connection, path, Some(lock));
@@ -85,7 +89,7 @@ impl Db {
                 .hint("run `storemirror ingest` first, or `storemirror demo` to see one")
                 .into());
         }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = connect_reader(path)?;
         if migrate::is_older(&connection, path)? {
             drop(connection);
             drop(Self::open(path)?);
@@ -137,14 +141,32 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Where nothing can be written, no write-ahead log can be made either, and the file is taken as one that nobody
+/// changes. That is only true where no log lies beside it.
+fn connect_reader(path: &Path) -> Result<Connection> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let probe = connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()));
+    let is_refused = probe.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::CannotOpen));
+    let url = path.canonicalize().ok().and_then(|path| Url::from_file_path(path).ok());
+    match url.filter(|_| is_refused && !has_log(path)) {
+        Some(url) => {
+            let immutable = PathBuf::from(format!("{url}?immutable=1"));
+            connect(&immutable, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+        }
+        None => Ok(connection),
+    }
+}
+
+fn has_log(path: &Path) -> bool {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    Path::new(&name).metadata().is_ok_and(|log| log.len() > 0)
+}
+
 /// Makes an empty file that is its owner's alone before SQLite opens it, which would leave it to the umask. SQLite
 /// gives its write-ahead log the same mode.
 fn create_private_file(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    private(OpenOptions::new().create(true).append(true)).open(path).map(drop)
 }
 
 /// The lock of rule 8: held by the file handle, so that it goes with the process however that ends.
@@ -152,13 +174,9 @@ fn lock_writer(path: &Path) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let lock_path = PathBuf::from(name);
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options
+    let file = private(OpenOptions::new().create(true).truncate(false).write(true))
         .open(&lock_path)
-        .map_err(|error| Failure::config(format!("cannot open the lock file {}: {error}", lock_path.display())))?;
+        .map_err(|error| cannot_write(&lock_path, error.kind(), &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {

@@ -99,6 +99,8 @@ impl Plan {
 /// What a decision rests on besides the record.
 pub(super) struct Rules<'a> {
     pub(super) now: &'a str,
+    /// Nothing refused until now waits beyond this instant: what does was refused while the clock was ahead.
+    pub(super) longest_wait: &'a str,
     pub(super) retry_rejected: bool,
     /// How many changes to describe.
     pub(super) show: usize,
@@ -302,7 +304,8 @@ fn due(row: &PushRow, lookups: &[Lookup], fields: &str, rules: &Rules, operation
         return operation;
     };
     let changed = || lookups.contains(&Lookup::Pending) || sha256_hex(fields.as_bytes()) != rejection.fields_sha256;
-    if rules.retry_rejected || rules.now >= rejection.next_at || changed() { operation } else { Decision::Held }
+    let waits = rules.now < rejection.next_at && rejection.next_at <= rules.longest_wait;
+    if rules.retry_rejected || !waits || changed() { operation } else { Decision::Held }
 }
 
 impl Plan {
@@ -381,7 +384,8 @@ mod tests {
     use super::*;
     use crate::db::{LinkRow, RejectionRow};
 
-    const RULES: Rules = Rules { now: "2026-03-02T00:00:00Z", retry_rejected: false, show: 0 };
+    const RULES: Rules =
+        Rules { now: "2026-03-02T00:00:00Z", longest_wait: "2026-03-09T00:00:00Z", retry_rejected: false, show: 0 };
     const FIELDS: &str = r#"{"Name":"1","Status":"active"}"#;
 
     fn row(link: Option<(&'static str, bool)>) -> PushRow<'static> {
@@ -439,6 +443,8 @@ mod tests {
         assert_eq!(decided(&refused(row(None), hash, later), &[]), Decision::Held);
         assert_eq!(decided(&refused(row(None), "other", later), &[]), Decision::Create);
         assert_eq!(decided(&refused(row(None), hash, RULES.now), &[]), Decision::Create);
+        let years_ahead = "2099-01-01T00:00:00Z";
+        assert_eq!(decided(&refused(row(None), hash, years_ahead), &[]), Decision::Create);
         let at_once = Rules { retry_rejected: true, ..RULES };
         assert_eq!(decide(true, &refused(row(None), hash, later), &[], FIELDS, &at_once), Decision::Create);
         let linked = row(Some((r#"{"Name":"1"}"#, false)));
