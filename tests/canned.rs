@@ -40,20 +40,30 @@ impl Canned {
 
     /// Ingests subscriptions from it.
     pub fn ingest(&self) -> Ran {
+        finish(self.command().arg("--json"))
+    }
+
+    /// Ingests subscriptions from it as for a person who wants to know more.
+    pub fn ingest_as_text(&self) -> Ran {
+        finish(self.command().arg("-vv"))
+    }
+
+    fn command(&self) -> Command {
         let config = format!(
             "[stores.us]\ndata_center = \"com\"\nclient_id = \"1000.X\"\nthrottle_wait_seconds = 0\napi_url = \"{0}/api\"\naccounts_url = \"{0}\"\n",
             self.url
         );
         let path = self.folder.path().join("config.toml");
         std::fs::write(&path, config).expect("the configuration is written");
-        let mut command: Command = program(self.folder.path());
+        let mut command = program(self.folder.path());
         command
             .env("STOREMIRROR_CONFIG", path)
             .env("STOREMIRROR_DB", self.folder.path().join("mirror.db"))
             .env("STOREMIRROR_NOW", NOW)
             .env("STOREMIRROR_STORES_US_CLIENT_SECRET", "client-secret")
             .env("STOREMIRROR_STORES_US_REFRESH_TOKEN", "refresh-secret");
-        finish(command.args(["ingest", "subscriptions", "--json"]))
+        command.args(["ingest", "subscriptions"]);
+        command
     }
 
     /// Requests to the store so far.

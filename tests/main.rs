@@ -6,6 +6,7 @@
 #![expect(clippy::float_cmp, reason = "amounts in views are exact")]
 
 mod canned; // a server that says what the simulator never does
+mod faults; // the machine fails: disk, folder, file, readers, clock
 mod given;
 mod support;
 
@@ -15,11 +16,14 @@ mod connect; // OAuth: connect, disconnect, whoami
 mod convergence; // seeded storms: edits, faults and kills, after which the mirror is the store
 mod crm; // crm check, link, verify, trace, setup
 mod dictionary; // every column explained, and docs/dictionary.md true
+mod hostile; // answers that nobody honest gives
 mod ingest; // listing: completeness and removal
 mod ingest_faults; // every fault and error of the store contract by its name
 mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace
+mod injection; // text from outside is text: in SQL, sheets, pages, terminals, paths
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
+mod properties; // drawn inputs for everything that reads what others wrote
 mod push; // plan and apply against the simulated CRM
 mod push_convergence; // seeded storms of pushes, after which the CRM holds what the mirror expects
 mod rebuild; // derived rows made again are the rows ingest made
@@ -29,5 +33,7 @@ mod report_history; // reports over a partner's months: movements, losses and re
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
 mod report_ties; // reports add up to each other and to the views
+mod secrets; // shown and kept nowhere
 mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself
+mod tidy_docs; // every dependency has its reason, every promise its test

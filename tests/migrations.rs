@@ -96,7 +96,7 @@ fn every_migration_in_the_folder_is_embedded() {
 }
 
 /// A file as the program left it when `version` was its newest migration.
-fn older(path: &std::path::Path, version: i64) {
+pub fn older(path: &std::path::Path, version: i64) {
     let (_folder, newest) = fresh();
     let connection = Connection::open(path).unwrap();
     let mut files: Vec<(i64, std::path::PathBuf)> =
