@@ -18,7 +18,7 @@ with params as (
 -- transactions with more than one commission: few, found in one pass through an index
 paid_again as materialized (
   select store_id, transaction_id
-  from commission_records indexed by commission_records_by_sale
+  from commission_records indexed by commission_records_by_transaction
   where type = 'commission' and transaction_id is not null
   group by store_id, transaction_id
   having count(*) > 1

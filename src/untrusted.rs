@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::config::{Config, Paths};
-use crate::model::{Kind, Mapped, map_record, record_id};
+use crate::model::{Content, Kind, Mapped, map_record, read_content, record_id};
 
 pub use crate::api::crm::read_write_answer as crm_write;
 pub use crate::api::store::records_of as page;
@@ -14,6 +14,12 @@ pub use crate::report::read_header as report_header;
 pub fn record(kind: Kind, body: &str) -> Option<Mapped> {
     let id = record_id(kind.table(), body)?;
     Some(map_record(kind.table(), &id, body))
+}
+
+/// The same with what its content is told apart by, read in one go as a saved page is.
+pub fn content(kind: Kind, body: &str) -> Option<Content> {
+    let id = record_id(kind.table(), body)?;
+    Some(read_content(kind.table(), &id, body))
 }
 
 /// The text of a configuration file, validated.

@@ -264,11 +264,17 @@ fn write_item(item: &Value) -> Option<WriteItem> {
     if !is_success(item) {
         return Some(Err(refusal(item)));
     }
-    // it will stand in the addresses of later requests
-    let is_id =
-        |id: &String| (1..=MAX_ID_CHARACTERS).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
-    let crm_id = plain_text(&item["details"]["id"]).filter(is_id)?;
+    let crm_id = record_id(&item["details"]["id"])?;
     Some(Ok(Accepted { crm_id, existed: item["action"] == "update" }))
+}
+
+/// The id of a record as the CRM tells it. It will stand in the addresses of later requests, so that anything but
+/// digits and letters is none.
+pub fn record_id(value: &Value) -> Option<String> {
+    let is_id = |id: &String| {
+        (1..=MAX_ID_CHARACTERS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    plain_text(value).filter(is_id)
 }
 
 fn too_large() -> Refusal {
@@ -297,8 +303,8 @@ fn refusal(error: &Value) -> Refusal {
         message: message(error),
         field: text("api_name"),
         json_path: text("json_path"),
-        duplicate_id: plain_text(&details["duplicate_record"]["id"])
-            .or_else(|| plain_text(&details["id"]).filter(|_| error["code"] == "DUPLICATE_DATA")),
+        duplicate_id: record_id(&details["duplicate_record"]["id"])
+            .or_else(|| record_id(&details["id"]).filter(|_| error["code"] == "DUPLICATE_DATA")),
     }
 }
 

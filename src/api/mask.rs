@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// What stands in a secret's place.
 const MASK: &[u8] = b"***";
 /// Shorter texts are no secrets of Zoho's (theirs have 40 characters and more), and would be found in honest records.
-const SHORTEST_SECRET: usize = 8;
+const SHORTEST_SECRET: usize = 6;
 
 /// The text without any of the secrets in it.
 pub(super) fn masked<'a>(mut text: Vec<u8>, secrets: impl IntoIterator<Item = &'a SecretString>) -> Vec<u8> {

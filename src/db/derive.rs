@@ -6,7 +6,6 @@ use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use crate::db::Db;
-use crate::db::names::evidence;
 use crate::model::{Column, Finding, Kind, Mapped, Table, Value, map_record};
 
 /// Days before which and after which nothing is known: the open ends of the typed history.
@@ -30,19 +29,22 @@ pub(super) struct Version<'a> {
 
 impl Db {
     /// Derives everything from a version that is the newest of its record. Returns whether it could be normalized.
-    pub(super) fn derive(&self, connection: &Connection, table: &'static Table, version: &Version) -> Result<bool> {
-        let mapped = map_record(table, version.record_id, version.body);
+    pub(super) fn derive(
+        &self,
+        connection: &Connection,
+        table: &'static Table,
+        version: &Version,
+        mapped: &Mapped,
+    ) -> Result<bool> {
         for finding in &mapped.findings {
             count_finding(connection, table.kind, version, finding)?;
         }
         match &mapped.row {
             Ok(row) => {
                 self.save_row(connection, table, version, row)?;
-                save_addons(connection, table, version, &mapped)?;
-                self.save_version(connection, table, version, &mapped)?;
-                for name in evidence(table, version, &mapped) {
-                    self.names.borrow_mut().learn(connection, &name)?;
-                }
+                save_addons(connection, table, version, mapped)?;
+                self.save_version(connection, table, version, mapped)?;
+                self.names.borrow_mut().learn(connection, table, version, mapped)?;
                 connection
                     .prepare_cached("delete from quarantine where store_id = ?1 and kind = ?2 and record_id = ?3")?
                     .execute(params![version.store_id, table.view, version.record_id])?;

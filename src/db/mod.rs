@@ -26,7 +26,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rusqlite::{
-    Connection, ErrorCode, OpenFlags, ToSql, types::ToSqlOutput, types::Value as SqlValue, types::ValueRef,
+    Connection, ErrorCode, OpenFlags, ToSql, config::DbConfig, types::ToSqlOutput, types::Value as SqlValue,
+    types::ValueRef,
 };
 use url::Url;
 
@@ -73,6 +74,8 @@ impl Db {
         create_private_file(path).map_err(|error| cannot_write(path, error.kind(), &error))?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         migrate::prepare(&mut connection, path)?;
+        // without this promise every bound id may change the plan, and SQLite compiles the statement again for each
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let db = Self::with(connection, path, Some(lock));
         db.write_dictionary()?;
         db.heal_after_upgrade()?;
@@ -111,11 +114,12 @@ impl Db {
         &self.path
     }
 
-    /// Runs `work` in one transaction: all of it or nothing. The name cache is forgotten when it fails, because it may
-    /// hold what was rolled back.
+    /// Runs `work` in one transaction: all of it, with the names it learnt, or nothing. The name cache is forgotten when
+    /// it fails, because it may hold what was rolled back.
     fn write<R>(&self, work: impl FnOnce(&Connection) -> Result<R>) -> Result<R> {
         self.connection.execute_batch("begin immediate").with_context(|| self.cannot_write())?;
         let result = work(&self.connection).and_then(|value| {
+            self.names.borrow_mut().save(&self.connection)?;
             self.connection.execute_batch("commit").with_context(|| self.cannot_write())?;
             Ok(value)
         });

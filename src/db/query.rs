@@ -146,7 +146,7 @@ fn error_of(file: &str, sql: &str, error: &SqlError) -> QueryError {
         Some(_) => Blame::Database,
     };
     // SQLite adds whole numbers up exactly or not at all
-    let message = message.replace("integer overflow", "amounts are too large to be added up (integer overflow)");
+    let message = message.replace("integer overflow", "integer overflow: the numbers are too large to be added up");
     QueryError { blame, file: file.to_owned(), line, message, trouble: Trouble::of(error) }
 }
 

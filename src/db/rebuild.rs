@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use crate::db::Db;
 use crate::db::derive::{Version, discount_findings};
 use crate::db::removal::{close_version, mark_removed};
-use crate::model::{Kind, Table};
+use crate::model::{Kind, Table, map_record};
 
 /// Rows per derived table that differ after the rebuild from before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,7 @@ impl Db {
             for kind in Kind::ALL {
                 self.rebuild_kind(connection, kind.table(), &mut summary)?;
             }
+            self.names.borrow_mut().save(connection)?;
             connection.execute_batch(RECALL_LAST_SEEN)?;
             for table in tables {
                 let before =
@@ -104,7 +105,7 @@ impl Db {
                 body: &body,
             };
             summary.records += u64::from(version == 1);
-            self.derive(connection, table, &derived)?;
+            self.derive(connection, table, &derived, &map_record(table, &record_id, &body))?;
             last = Some((store_id, record_id, version, seen_until, body));
         }
         if let Some((store_id, record_id, version, seen_until, _)) = last {

@@ -4,12 +4,17 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
+use rayon::prelude::*;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::db::derive::{Version, discount_findings, quarantine};
 use crate::db::{Db, PageMark};
 use crate::model::json::content_sha256;
-use crate::model::{Kind, Table, record_id};
+use crate::model::{Content, Kind, Table, read_content, record_id};
+
+/// Records read side by side on all cores before they are written: a usual page. A whole store on one page must not
+/// stand in memory as rows.
+const READ_AT_ONCE: usize = 200;
 
 /// What a record turned out to be against the mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +61,10 @@ impl Db {
         self.write(|connection| {
             let quarantined = quarantined_ids(connection, store_id, table)?;
             let mut saved = Vec::with_capacity(bodies.len());
-            for body in bodies {
-                saved.push(self.save_record(connection, table, store_id, body, &quarantined, now)?);
+            for bodies in bodies.chunks(READ_AT_ONCE) {
+                for received in receive(connection, table, store_id, bodies)? {
+                    saved.push(self.save_record(connection, table, store_id, received, &quarantined, now)?);
+                }
             }
             if let Some(mark) = mark {
                 mark.save(connection, store_id, kind, &saved)?;
@@ -82,7 +89,7 @@ impl Db {
                     };
                     return Ok(SavedRecord { record_id: None, content_sha256: Some(hash), class });
                 };
-                let class = match known(connection, table, store_id, &id, body)? {
+                let class = match find_known(connection, table, store_id, &id, body)? {
                     None => Class::New,
                     Some(known) if known.removed => Class::Returned,
                     Some(known) if known.same_bytes || known.content_sha256 == content_sha256(body) => Class::Unchanged,
@@ -98,11 +105,12 @@ impl Db {
         connection: &Connection,
         table: &'static Table,
         store_id: &str,
-        body: &str,
+        received: Received,
         quarantined: &HashSet<String>,
         now: &str,
     ) -> Result<SavedRecord> {
-        let Some(id) = record_id(table, body) else {
+        let Received { body, record_id, is_repeated, mut known, content } = received;
+        let Some(id) = record_id else {
             let pointers = table.key_pointers();
             let reason = format!("no usable id in {}", pointers.join(", "));
             quarantine(connection, table, store_id, None, pointers[0], &reason, body, now)?;
@@ -112,8 +120,12 @@ impl Db {
                 class: Class::Quarantined,
             });
         };
-        let class = match known(connection, table, store_id, &id, body)? {
-            Some(known) if !known.removed && (known.same_bytes || known.content_sha256 == content_sha256(body)) => {
+        if is_repeated {
+            // it meets what its namesake on the page has left
+            known = find_known(connection, table, store_id, &id, body)?;
+        }
+        let class = match (known, content) {
+            (Some(known), content) if known.is_current(content.as_ref()) => {
                 if quarantined.contains(&id) {
                     touch_quarantine(connection, table, store_id, &id, now)?;
                     Class::QuarantinedKnown
@@ -121,12 +133,18 @@ impl Db {
                     Class::Unchanged
                 }
             }
-            Some(known) => {
-                supersede(connection, table, store_id, &id, &known, now)?;
-                let class = if known.removed { Class::Returned } else { Class::Changed };
-                self.add_version(connection, table, store_id, &id, known.version + 1, body, now, class)?
+            (known, content) => {
+                let content = content.unwrap_or_else(|| read_content(table, &id, body));
+                let (version, class) = match &known {
+                    None => (1, Class::New),
+                    Some(known) if known.removed => (known.version + 1, Class::Returned),
+                    Some(known) => (known.version + 1, Class::Changed),
+                };
+                if let Some(known) = &known {
+                    supersede(connection, table, store_id, &id, known, now)?;
+                }
+                self.add_version(connection, table, store_id, &id, version, body, &content, now, class)?
             }
-            None => self.add_version(connection, table, store_id, &id, 1, body, now, Class::New)?,
         };
         Ok(SavedRecord { record_id: Some(id), content_sha256: None, class })
     }
@@ -140,6 +158,7 @@ impl Db {
         record_id: &str,
         version: i64,
         body: &str,
+        content: &Content,
         now: &str,
         class: Class,
     ) -> Result<Class> {
@@ -148,10 +167,10 @@ impl Db {
                 "insert into payloads (store_id, kind, record_id, version, content_sha256, seen_from, body)
                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![store_id, table.view, record_id, version, content_sha256(body), now, body])?;
+            .execute(params![store_id, table.view, record_id, version, content.sha256, now, body])?;
         let payload_id = connection.last_insert_rowid();
         let derived = Version { payload_id, store_id, record_id, version, seen_from: now, seen_until: None, body };
-        let normalized = self.derive(connection, table, &derived)?;
+        let normalized = self.derive(connection, table, &derived, &content.mapped)?;
         Ok(match class {
             _ if normalized => class,
             Class::Changed => Class::QuarantinedKnown,
@@ -160,7 +179,58 @@ impl Db {
     }
 }
 
-fn known(connection: &Connection, table: &Table, store_id: &str, record_id: &str, body: &str) -> Result<Option<Known>> {
+/// One record of a page beside what the mirror knows of it.
+struct Received<'a> {
+    body: &'a str,
+    record_id: Option<String>,
+    /// Whether the page held the same id before.
+    is_repeated: bool,
+    known: Option<Known>,
+    /// None while its bytes are those of the mirror, or when it has no usable id.
+    content: Option<Content>,
+}
+
+impl Known {
+    /// Whether the record stands in the mirror as it was received, byte for byte or at least in content.
+    fn is_current(&self, received: Option<&Content>) -> bool {
+        !self.removed && (self.same_bytes || received.is_some_and(|content| content.sha256 == self.content_sha256))
+    }
+}
+
+/// Reads what must be read of some records, on all cores: the ids of all, the content of those that the mirror does
+/// not hold byte for byte.
+fn receive<'a>(
+    connection: &Connection,
+    table: &'static Table,
+    store_id: &str,
+    bodies: &[&'a str],
+) -> Result<Vec<Received<'a>>> {
+    let ids: Vec<Option<String>> = bodies.par_iter().map(|body| record_id(table, body)).collect();
+    let mut seen = HashSet::new();
+    let mut received = Vec::with_capacity(bodies.len());
+    for (body, record_id) in bodies.iter().zip(ids) {
+        let known = match &record_id {
+            Some(id) => find_known(connection, table, store_id, id, body)?,
+            None => None,
+        };
+        let is_repeated = record_id.as_ref().is_some_and(|id| !seen.insert(id.clone()));
+        received.push(Received { body, record_id, is_repeated, known, content: None });
+    }
+    received.par_iter_mut().for_each(|received| {
+        let is_same = !received.is_repeated && received.known.as_ref().is_some_and(|known| known.is_current(None));
+        received.content =
+            received.record_id.as_ref().filter(|_| !is_same).map(|id| read_content(table, id, received.body));
+    });
+    Ok(received)
+}
+
+fn find_known(
+    connection: &Connection,
+    table: &Table,
+    store_id: &str,
+    record_id: &str,
+    body: &str,
+) -> Result<Option<Known>> {
     Ok(connection
         .prepare_cached(
             "select payload_id, version, content_sha256, seen_until is not null, body = ?4

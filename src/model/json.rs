@@ -162,8 +162,17 @@ fn flatten_into(text: &str, pointer: &str, depth: usize, values: &mut BTreeMap<S
 /// The sha256 of a payload's canonical form, in hex: keys sorted, white space dropped, number text kept. A payload
 /// too deep to walk is hashed as it stands.
 pub fn content_sha256(text: &str) -> String {
+    sha256_of(text, None)
+}
+
+/// The same for an object whose members have been read already.
+pub fn sha256_of(text: &str, members: Option<&Members>) -> String {
     let mut canonical = String::with_capacity(text.len());
-    if write_canonical(text, 0, &mut canonical).is_err() {
+    let written = match members {
+        Some(Members(members)) => write_object(members, 0, &mut canonical),
+        None => write_canonical(text, 0, &mut canonical),
+    };
+    if written.is_err() {
         text.clone_into(&mut canonical);
     }
     sha256_hex(canonical.as_bytes())
@@ -181,24 +190,8 @@ fn write_canonical(text: &str, depth: usize, out: &mut String) -> Result<(), Too
     }
     match Scalar::of_text(text) {
         Scalar::Object(object) => {
-            let Members(mut members) = serde_json::from_str(object).map_err(|_| TooDeep)?;
-            members.sort_by(|left, right| left.0.cmp(&right.0));
-            out.push('{');
-            for (position, (key, value)) in members.iter().enumerate() {
-                if position > 0 {
-                    out.push(',');
-                }
-                if let Cow::Borrowed(key) = key {
-                    out.push('"');
-                    out.push_str(key);
-                    out.push('"');
-                } else {
-                    write_string(key, out);
-                }
-                out.push(':');
-                write_canonical(value.get(), depth + 1, out)?;
-            }
-            out.push('}');
+            let Members(members) = serde_json::from_str(object).map_err(|_| TooDeep)?;
+            write_object(&members, depth, out)?;
         }
         Scalar::Array(array) => {
             let items: Vec<&RawValue> = serde_json::from_str(array).map_err(|_| TooDeep)?;
@@ -216,6 +209,28 @@ fn write_canonical(text: &str, depth: usize, out: &mut String) -> Result<(), Too
         Scalar::Text(string) => write_string(&string, out),
         _ => out.push_str(text),
     }
+    Ok(())
+}
+
+fn write_object(members: &[(Cow<str>, &RawValue)], depth: usize, out: &mut String) -> Result<(), TooDeep> {
+    let mut sorted: Vec<&(Cow<str>, &RawValue)> = members.iter().collect();
+    sorted.sort_by(|left, right| left.0.cmp(&right.0));
+    out.push('{');
+    for (position, (key, value)) in sorted.into_iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        if let Cow::Borrowed(key) = key {
+            out.push('"');
+            out.push_str(key);
+            out.push('"');
+        } else {
+            write_string(key, out);
+        }
+        out.push(':');
+        write_canonical(value.get(), depth + 1, out)?;
+    }
+    out.push('}');
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde_json::value::RawValue;
 
 use crate::model::columns::ADDON_COLUMNS;
-use crate::model::instant::{format_instant, parse_day};
+use crate::model::instant::{format_day, format_instant, parse_day};
 use crate::model::json::{self, Members, Scalar};
 use crate::model::money;
 use crate::model::tables::{Column, Source, Table, ValueType};
@@ -156,17 +156,34 @@ fn usable_id(table: &Table, raw: &RawValue) -> Option<String> {
     }
 }
 
+/// What a payload says: what it is compared by, and the row it makes.
+pub struct Content {
+    /// See [`json::content_sha256`].
+    pub sha256: String,
+    pub mapped: Mapped,
+}
+
+/// Maps one record whose id is known and tells its content from others', reading its JSON once for both.
+pub fn read_content(table: &'static Table, id: &str, body: &str) -> Content {
+    let members = serde_json::from_str::<Members>(body);
+    Content { sha256: json::sha256_of(body, members.as_ref().ok()), mapped: map_members(table, id, &members) }
+}
+
 /// Maps one record whose id is known.
 pub fn map_record(table: &'static Table, id: &str, body: &str) -> Mapped {
+    map_members(table, id, &serde_json::from_str(body))
+}
+
+fn map_members(table: &'static Table, id: &str, members: &serde_json::Result<Members>) -> Mapped {
     let layout = layout(table.kind);
     let mut walk = Walk { findings: Vec::new(), error: None };
     let mut draft = Draft { layout, row: vec![Value::Null; layout.positions.len()] };
     let mut addons = Vec::new();
-    match serde_json::from_str::<Members>(body) {
+    match members {
         Ok(Members(members)) => {
-            walk.object(&layout.root, &members, "", &mut draft.row);
+            walk.object(&layout.root, members, "", &mut draft.row);
             if let Some(pointer) = table.addons {
-                addons = walk.addons(layout, &members, pointer);
+                addons = walk.addons(layout, members, pointer);
             }
         }
         Err(error) => walk.fail("", format!("not an object ({error})")),
@@ -383,11 +400,7 @@ pub fn derive_lead(draft: &mut Draft) -> Result<(), FieldError> {
 
 pub fn derive_subscription(draft: &mut Draft) -> Result<(), FieldError> {
     derive_lead(draft)?;
-    let end = draft
-        .text("next_recurring_date")
-        .and_then(parse_day)
-        .and_then(|day| day.pred_opt())
-        .map(|day| day.format("%Y-%m-%d").to_string());
+    let end = draft.text("next_recurring_date").and_then(parse_day).and_then(|day| day.pred_opt()).map(format_day);
     draft.set("subscription_end_date", end.into());
     let months = draft.text("billing_frequency").and_then(months_of).filter(|_| draft.text("status") == Some("active"));
     let mrr = draft

@@ -16,6 +16,6 @@ pub mod tables;
 pub mod value;
 
 pub use kind::Kind;
-pub use mapping::{Finding, Mapped, map_record, record_id};
+pub use mapping::{Content, Finding, Mapped, map_record, read_content, record_id};
 pub use tables::{Column, Table};
 pub use value::Value;
