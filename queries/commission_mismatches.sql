@@ -35,7 +35,7 @@ places as (
        and r.commission_day <= p.as_of) as reversals
   from params p
   cross join paid_again a
-  join base_commissions b
+  cross join base_commissions b
     on b.store_id = a.store_id and b.transaction_id = a.transaction_id and +b.commission_day <= p.as_of
 ),
 duplicates as materialized (
@@ -109,6 +109,6 @@ select
   c.net_usd_micros / 1000000.0 as net_usd
 from params p
 cross join findings f
-join compared c on c.store_id = f.store_id and c.commission_id = f.commission_id
+cross join compared c on c.store_id = f.store_id and c.commission_id = f.commission_id
 where c.commission_day > date(p.as_of, (-p.days) || ' days') and c.commission_day <= p.as_of
 order by c.commission_day desc, c.commission_id, c.store_id, f.reason;

@@ -3,7 +3,8 @@
 --
 -- As things stand now; as_of plays no part. name is the record's name in the CRM, field the field the CRM names, value
 -- what was sent in it. The record is sent again at next_at, or at once when its fields or the mapping change. A record
--- refused by several CRMs (a sandbox and the real one) stands here with its newest refusal.
+-- refused by several CRMs (a sandbox and the real one) stands here with its newest refusal. AMBIGUOUS_NAME: several
+-- records in the CRM bear its name; nothing is sent until one is left, which is looked for at next_at.
 with params as (
   select coalesce(:as_of, date('now')) as as_of
 ),

@@ -1,9 +1,13 @@
 //! The command line as typed: types only, and the doc comments are the help. What the values mean is decided in
 //! `config.rs` and in the commands' own rooms.
 
+mod schedule;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use schedule::{Often, PushWhen, Schedule, ScheduleInstall, ScheduleRemove, Scheduler};
 
 /// A local-first mirror of the Zoho Partner Store: one binary, one SQLite file
 ///
@@ -60,11 +64,24 @@ pub enum Command {
     #[command(subcommand)]
     Crm(Crm),
     /// Ingest, then push
-    Sync,
+    Sync(Sync),
+    /// Let it run by itself: systemd user timers, or lines of your crontab
+    #[command(subcommand)]
+    Schedule(Schedule),
+    /// Show who is told when something breaks, and what is wrong now
+    Notify {
+        /// Send a test to everyone who is told
+        #[arg(long)]
+        test: bool,
+    },
     /// Run a report, or list the reports
     Report(Report),
     /// Write every report as CSV, with a manifest
     Export(Export),
+    /// Write one page to look at: headline numbers, charts, tables, every customer's statement
+    ///
+    /// One HTML file that loads nothing and sends nothing, made from the bundled reports
+    Dashboard(Dashboard),
     /// Freeze a month's commissions as they are known now, or show what changed since
     ///
     /// Prints the frozen month as CSV, always the same from then on
@@ -109,11 +126,27 @@ pub enum Command {
     Disconnect(Disconnect),
     /// List the connections, where their secrets come from and how long their tokens live, offline
     Whoami,
-    /// Learn how the stores page and what they send, ready to paste into a report
+    /// Copy the mirror into one file that is proven to be sound, also while an ingest writes
+    Backup(Backup),
+    /// Put a backup in the mirror's place, or prove that it could be
+    Restore(Restore),
+    /// Take a customer's personal data out of the mirror, for good; amounts stay
+    ///
+    /// Names the customer by one of its records or by an address. Its subscriptions, leads, transactions and commissions
+    /// lose names, addresses and free texts in every version, and no later listing brings them back. Backups, exports,
+    /// the CRM and Zoho itself are not touched.
+    Forget(Forget),
+    /// Look for what is wrong: file, secrets, clock, connections, CRM, schedule; ready to paste into a report
+    ///
+    /// Exits with 1 when something is broken, with 4 when a server refused the credentials. Nothing it prints is secret
+    /// or personal.
     Doctor {
-        /// Print what each store does with pages, headers and unknown fields, without personal data
-        #[arg(long, required = true)]
+        /// Print what each store does with pages, headers and unknown fields instead
+        #[arg(long)]
         first_contact: bool,
+        /// Ask no server
+        #[arg(long, conflicts_with = "first_contact")]
+        offline: bool,
         /// Only these stores
         #[arg(long = "store", value_name = "NAME", num_args = 1..)]
         stores: Vec<String>,
@@ -235,15 +268,40 @@ pub struct Ingest {
     /// subscriptions, transactions, commissions or leads (default: all that are configured)
     #[arg(value_name = "KIND")]
     pub kinds: Vec<String>,
+    /// Every configured kind but these
+    #[arg(long, value_name = "KIND", num_args = 1.., conflicts_with = "kinds")]
+    pub except: Vec<String>,
     /// Only these stores
     #[arg(long = "store", value_name = "NAME", num_args = 1..)]
     pub stores: Vec<String>,
+    #[command(flatten)]
+    pub turn: Turn,
     /// Start over instead of going on where a killed run stopped
     #[arg(long)]
     pub no_resume: bool,
     /// Believe the store when suspiciously many records are missing
     #[arg(long)]
     pub accept_removals: bool,
+}
+
+/// Of the commands that write: what to do when another one is at it.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Turn {
+    /// When another process is writing, wait up to so many minutes for it instead of failing
+    #[arg(long, value_name = "MINUTES", default_value_t = 0, hide_default_value = true)]
+    pub wait: u16,
+}
+
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// What to list: subscriptions, transactions, commissions or leads (default: all that are configured)
+    #[arg(value_name = "KIND")]
+    pub kinds: Vec<String>,
+    /// List every configured kind but these
+    #[arg(long, value_name = "KIND", num_args = 1.., conflicts_with = "kinds")]
+    pub except: Vec<String>,
+    #[command(flatten)]
+    pub turn: Turn,
 }
 
 #[derive(Debug, Args)]
@@ -257,6 +315,8 @@ pub struct Push {
     /// Stop before this push costs more API credits
     #[arg(long, value_name = "N")]
     pub max_credits: Option<u64>,
+    #[command(flatten)]
+    pub turn: Turn,
     /// Send rejected records again now
     #[arg(long)]
     pub retry_rejected: bool,
@@ -313,6 +373,48 @@ pub struct Statement {
 }
 
 #[derive(Debug, Args)]
+pub struct Backup {
+    /// The file to write
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Replace the file when it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// A file that `backup` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Change nothing; prove that the file opens, is sound, and holds together
+    #[arg(long)]
+    pub check: bool,
+    /// Replace the mirror that is there, keeping it beside
+    #[arg(long, conflicts_with = "check")]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Forget {
+    /// subscriptions, transactions, commissions or leads
+    #[arg(value_name = "KIND", requires = "id", required_unless_present = "email")]
+    pub kind: Option<String>,
+    /// The id of one of the customer's records, with its store where the id is in several
+    #[arg(value_name = "[STORE:]ID")]
+    pub id: Option<String>,
+    /// Every customer with a record that ever carried this address
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "kind")]
+    pub email: Option<String>,
+    /// Change nothing; show what would be forgotten
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Export {
     /// The folder to write to
     #[arg(value_name = "DIR")]
@@ -326,6 +428,19 @@ pub struct Export {
     /// The day the reports speak of (default: the UTC day of now)
     #[arg(long, value_name = "DAY")]
     pub as_of: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Dashboard {
+    /// The file to write; one that is there is replaced and keeps its permissions
+    #[arg(short, long, value_name = "FILE", default_value = "./storemirror-dashboard.html")]
+    pub output: PathBuf,
+    /// The day it speaks of (default: the UTC day of now)
+    #[arg(long, value_name = "DAY")]
+    pub as_of: Option<String>,
+    /// Show it in the browser
+    #[arg(long)]
+    pub open: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -354,9 +469,12 @@ impl Command {
             Self::Ingest(_) => "ingest",
             Self::Push(_) => "push",
             Self::Crm(command) => command.name(),
-            Self::Sync => "sync",
+            Self::Sync(_) => "sync",
+            Self::Schedule(command) => command.name(),
+            Self::Notify { .. } => "notify",
             Self::Report(_) => "report",
             Self::Export(_) => "export",
+            Self::Dashboard(_) => "dashboard",
             Self::Dictionary { .. } => "dictionary",
             Self::Statement(_) => "statement",
             Self::Status { .. } => "status",
@@ -366,6 +484,9 @@ impl Command {
             Self::Connect(_) => "connect",
             Self::Disconnect(_) => "disconnect",
             Self::Whoami => "whoami",
+            Self::Backup(_) => "backup",
+            Self::Restore(_) => "restore",
+            Self::Forget(_) => "forget",
             Self::Doctor { .. } => "doctor",
         }
     }

@@ -5,6 +5,7 @@
 pub mod data_center;
 pub mod edit;
 mod limits;
+mod notify;
 mod party;
 mod rules;
 mod secrets;
@@ -21,6 +22,7 @@ use crate::model::Kind;
 
 pub use data_center::{DATA_CENTERS, DataCenter};
 pub use limits::AnswerLimits;
+pub use notify::{NotifyConfig, Webhook};
 pub use party::Party;
 pub use rules::{AccountMatch, CrmRules};
 pub use secrets::{Credentials, Secret, SecretStore, Secrets};
@@ -54,6 +56,7 @@ pub struct Config {
     /// In the order of the file.
     pub stores: Vec<StoreConfig>,
     pub crm: Option<CrmConfig>,
+    pub notify: NotifyConfig,
     /// False: there is no configuration file at that path.
     pub found: bool,
 }
@@ -122,6 +125,7 @@ struct File {
     database: DatabaseTable,
     stores: toml::map::Map<String, toml::Value>,
     crm: Option<CrmTable>,
+    notify: notify::Table,
 }
 
 #[derive(Deserialize, Default)]
@@ -274,7 +278,9 @@ impl Config {
             .map(|(name, table)| store(&paths.config, &name, table))
             .collect::<Result<Vec<_>>>()?;
         let crm = file.crm.map(|table| crm(&paths.config, table)).transpose()?;
-        Ok(Self { paths, stores, crm, found })
+        let notify = notify::read(file.notify)
+            .map_err(|message| in_file(&paths.config, &format!("[notify] {message}"), None))?;
+        Ok(Self { paths, stores, crm, notify, found })
     }
 
     /// The configured stores, or those named; a name that is not configured is an error.
@@ -317,18 +323,26 @@ enum Folder {
     State,
 }
 
+/// `$XDG_CONFIG_HOME`, or what the platform has in its place.
+pub fn config_home() -> Result<PathBuf> {
+    platform_home(Folder::Config)
+}
+
 /// `$XDG_CONFIG_HOME/storemirror` and its sisters, or what the platform has in their place.
 fn platform_folder(folder: Folder) -> Result<PathBuf> {
+    Ok(platform_home(folder)?.join("storemirror"))
+}
+
+fn platform_home(folder: Folder) -> Result<PathBuf> {
     use etcetera::BaseStrategy;
     let strategy = etcetera::choose_base_strategy().map_err(|error| {
         Failure::config(format!("no home folder: {error}")).hint("set HOME, or use --config and --db")
     })?;
-    let base = match folder {
+    Ok(match folder {
         Folder::Config => strategy.config_dir(),
         Folder::Data => strategy.data_dir(),
         Folder::State => strategy.state_dir().unwrap_or_else(|| strategy.data_dir()),
-    };
-    Ok(base.join("storemirror"))
+    })
 }
 
 fn parse(path: &Path, text: &str) -> Result<File, Failure> {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
+use crate::dashboard::Dashboard;
 use crate::db::Db;
 use crate::failure::{Failure, worst};
 use crate::files::write_atomically;
@@ -119,7 +120,7 @@ pub(crate) async fn run(session: &Session, folder: &Path, out: &mut dyn Write) -
     write(&config_path, &format!("{note}\n{}", config_text(&later)), false)?;
     tour.farewell()?;
     if session.json {
-        let files = ["mirror.db", "config.toml", "credentials.toml", "reports"]
+        let files = ["mirror.db", "config.toml", "credentials.toml", "reports", "dashboard.html"]
             .map(|name| folder.join(name).display().to_string());
         writeln!(
             tour.out,
@@ -146,7 +147,8 @@ fn prepare(folder: &Path) -> Result<()> {
     if !is_empty && !is_earlier_demo {
         return Err(refuse("is not empty and not an earlier demo").into());
     }
-    for name in ["mirror.db", "mirror.db-wal", "mirror.db-shm", "mirror.db.lock", "credentials.toml"] {
+    for name in ["mirror.db", "mirror.db-wal", "mirror.db-shm", "mirror.db.lock", "credentials.toml", "dashboard.html"]
+    {
         let path = folder.join(name);
         if path.exists() {
             std::fs::remove_file(&path)
@@ -205,7 +207,9 @@ impl Tour<'_> {
         running.with(|world| world.set_now(today));
         exits.push(self.ingest(today).await?);
         exits.push(self.push(today).await?);
-        self.step("7", "export: every report as CSV")?;
+        self.step("7", "dashboard: one page to look at")?;
+        self.dashboard(today)?;
+        self.step("8", "export: every report as CSV")?;
         self.export(today)?;
         Ok(worst(exits))
     }
@@ -227,6 +231,7 @@ impl Tour<'_> {
         let options = ingest::Options {
             purpose: ingest::Purpose::Ingest,
             kinds: Vec::new(),
+            except: Vec::new(),
             resume: true,
             accept_removals: false,
         };
@@ -251,6 +256,13 @@ impl Tour<'_> {
         self.say(&table.excerpt(wanted, ROWS_SHOWN))
     }
 
+    fn dashboard(&mut self, now: DateTime<Utc>) -> Result<()> {
+        let db = Db::open_reader(&self.session.config.paths.database)?;
+        let html = Dashboard::make(&db, Moment::new(None, now)?)?.html;
+        write(&self.folder.join("dashboard.html"), &html, true)?;
+        self.say(&format!("dashboard.html  {}", screen::bytes(html.len() as u64)))
+    }
+
     fn export(&mut self, now: DateTime<Utc>) -> Result<()> {
         let db = Db::open_reader(&self.session.config.paths.database)?;
         let options = report::ExportOptions {
@@ -272,7 +284,7 @@ impl Tour<'_> {
         let queries =
             ONE_LINERS.map(|(what, sql)| format!("  # {what}\n  sqlite3 -box mirror.db \"{sql}\"")).join("\n");
         self.say(&format!(
-            "\nLeft behind in {folder}:\n  mirror.db          the mirror: open it with sqlite3\n  reports/*.csv      every report, and manifest.json\n  config.toml        works while `storemirror simulate` runs in another terminal\n  credentials.toml   the simulator's secrets\n\nFive things to ask it:\n  cd {folder}\n{queries}"
+            "\nLeft behind in {folder}:\n  mirror.db          the mirror: open it with sqlite3\n  dashboard.html     what stands in it, to look at: open it in a browser\n  reports/*.csv      every report, and manifest.json\n  config.toml        works while `storemirror simulate` runs in another terminal\n  credentials.toml   the simulator's secrets\n\nFive things to ask it:\n  cd {folder}\n{queries}"
         ))
     }
 }

@@ -16,6 +16,7 @@ pub struct Explanation {
     record_id: String,
     versions: Vec<PayloadVersion>,
     quarantine: Option<(String, String)>,
+    forgotten_at: Option<String>,
     relatives: Vec<Relatives>,
     places: Vec<CrmPlace>,
     refusals: Vec<CrmRefusal>,
@@ -37,6 +38,7 @@ pub fn read(db: &Db, kind: Kind, wanted: &str) -> Result<Explanation> {
     Ok(Explanation {
         versions: db.versions_of(&store_id, kind, &record_id)?,
         quarantine: db.quarantine_of(&store_id, kind, &record_id)?,
+        forgotten_at: db.forgotten_at(&store_id, kind, &record_id)?,
         relatives: db.relatives_of(&store_id, kind, &record_id)?,
         places: db.crm_places_of(&store_id, kind, &record_id)?,
         refusals: db.crm_refusals_of(&store_id, kind, &record_id)?,
@@ -105,6 +107,7 @@ impl Explanation {
                 })).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
             "quarantine": self.quarantine.as_ref().map(|(pointer, reason)| json!({ "pointer": pointer, "reason": reason })),
+            "forgotten_at": self.forgotten_at,
             "parents": self.related(true), "children": self.related(false),
             "crm": self.places.iter().map(|place| json!({
                 "target": place.target, "crm_id": place.crm_id, "state": place.state, "acknowledged_at": place.acknowledged_at,
@@ -143,6 +146,9 @@ impl Explanation {
         }
         if let Some((pointer, reason)) = &self.quarantine {
             lines.push(format!("\nquarantined: {pointer}: {}", crate::screen::plain(reason)));
+        }
+        if let Some(at) = &self.forgotten_at {
+            lines.push(format!("\nits customer was forgotten {at}; see docs/personal-data.md"));
         }
         for relatives in &self.relatives {
             let ids = relatives

@@ -50,6 +50,13 @@ pub fn write_atomically(path: &Path, bytes: &[u8], private: bool) -> std::io::Re
     Ok(())
 }
 
+/// Makes a new name in a file's folder last through a power cut.
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // elsewhere a folder is no file that could be written through
+    if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
 fn temporary_beside(path: &Path, private: bool) -> std::io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
@@ -78,6 +85,16 @@ pub fn replace_with<E: From<std::io::Error>>(
     file.as_file().sync_all()?;
     file.persist(&path).map_err(std::io::Error::from)?;
     Ok(())
+}
+
+/// Replaces a file in one step, private to its owner unless it was there before and its owner had opened it to others.
+/// A pipe or a device is written to as it is.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    match path.metadata() {
+        Ok(found) if found.is_file() => rewrite(path, bytes),
+        Ok(found) if !found.is_dir() => std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        _ => write_atomically(path, bytes, true),
+    }
 }
 
 /// Replaces a person's own file in one step, keeping who may read it and, behind a symbolic link, where it lies.

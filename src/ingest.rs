@@ -49,6 +49,8 @@ pub struct Options {
     pub purpose: Purpose,
     /// Empty: the kinds of each store's configuration.
     pub kinds: Vec<Kind>,
+    /// Kinds of the configuration that are left alone this time.
+    pub except: Vec<Kind>,
     pub resume: bool,
     pub accept_removals: bool,
 }
@@ -84,7 +86,8 @@ async fn ingest_store(
     clock: &dyn Fn() -> DateTime<Utc>,
 ) -> Result<Vec<Listing>> {
     let store = source.store;
-    let kinds = if options.kinds.is_empty() { store.kinds() } else { options.kinds.clone() };
+    let mut kinds = if options.kinds.is_empty() { store.kinds() } else { options.kinds.clone() };
+    kinds.retain(|kind| !options.except.contains(kind));
     let writes = options.purpose == Purpose::Ingest;
     if writes {
         db.register_store(&store.store_id, &store.data_center, store.api_url.as_str(), &kinds)?;

@@ -17,21 +17,29 @@ pub mod config;
 pub mod connect;
 pub mod contact;
 mod crm;
+pub mod dashboard;
 pub mod db;
 pub mod demo;
 pub mod dictionary;
+mod doctor;
 pub mod explain;
 pub mod failure;
 pub mod files;
+mod forget;
 pub mod ingest;
+mod keep;
 pub mod model;
+mod notify;
 pub mod progress;
 pub mod push;
 pub mod report;
 mod report_commands;
+pub mod runs;
+pub mod schedule;
 pub mod screen;
 mod session;
 pub mod sim;
+pub mod state;
 pub mod status;
 #[doc(hidden)]
 pub mod untrusted;
@@ -43,13 +51,14 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use crate::api::Talk;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Turn};
 use crate::config::Party;
 use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
 use crate::progress::Progress;
-use crate::report_commands::{dictionary, export, report, statement};
+use crate::report_commands::{dashboard, dictionary, export, report, statement};
+use crate::runs::{Asked, Part};
 use crate::session::Session;
 
 impl Session {
@@ -64,10 +73,12 @@ impl Session {
 /// Whatever stopped it; [`Failure::of`] tells the exit code.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
     let session = Session::new(cli.global, matches!(cli.command, Command::Connect(_)))?;
+    let asked = asked(&cli.command);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
-        tokio::select! {
+        begin(&session, asked.as_ref());
+        let result = tokio::select! {
             // a command that ends by Ctrl-C has the first word
             biased;
             result = dispatch(&session, cli.command, out) => {
@@ -76,8 +87,47 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
             _ = tokio::signal::ctrl_c() => {
                 Err(Failure::new(Code::Interrupted, "interrupted").hint("everything received is saved; the same command goes on from there").into())
             }
-        }
+        };
+        end(&session, asked.as_ref(), &result).await;
+        result
     })
+}
+
+/// What is remembered of a command: of those that bring the mirror or the CRM up to date.
+fn asked(command: &Command) -> Option<Asked> {
+    let (asked, turn) = match command {
+        Command::Ingest(asked) => {
+            (Asked::new("ingest", Part::Ingest, &asked.kinds, &asked.except, &asked.stores), asked.turn)
+        }
+        Command::Sync(asked) => (Asked::new("sync", Part::Ingest, &asked.kinds, &asked.except, &[]), asked.turn),
+        Command::Push(asked) if !asked.dry_run => (Asked::new("push", Part::Push, &asked.kinds, &[], &[]), asked.turn),
+        _ => return None,
+    };
+    Some(Asked { waits: turn.wait > 0, ..asked })
+}
+
+fn begin(session: &Session, asked: Option<&Asked>) {
+    if let Some(asked) = asked {
+        remembered(session, runs::begin(&session.config.paths, asked, session.now()));
+    }
+}
+
+async fn end(session: &Session, asked: Option<&Asked>, result: &Result<u8>) {
+    let Some(asked) = asked else { return };
+    remembered(session, runs::end(&session.config.paths, asked, result, &session.outcome, session.now()));
+    tokio::select! {
+        () = notify::after(session, asked, result) => {}
+        // the command has ended as it has; what was not told the next run tells
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// A run is worth more than the memory of it.
+fn remembered(session: &Session, result: std::io::Result<()>) {
+    if let Err(error) = result {
+        let folder = session.config.paths.state.display();
+        session.progress.warn(&format!("what became of this run cannot be kept for `status` in {folder}: {error}"));
+    }
 }
 
 async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> Result<u8> {
@@ -86,14 +136,21 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Status { max_age } => status(session, max_age, out),
         Command::Verify { kinds: names, stores } => verify(session, &names, &stores, out).await,
         Command::Explain { kind, id } => explain(session, &kind, &id, out),
-        Command::Doctor { stores, .. } => doctor(session, &stores, out).await,
+        Command::Backup(arguments) => keep::backup(session, &arguments, out).await,
+        Command::Restore(arguments) => keep::restore(session, &arguments, session.now(), out).await,
+        Command::Forget(arguments) => forget::run(session, &arguments, session.now(), out).await,
+        Command::Doctor { first_contact: true, stores, .. } => first_contact(session, &stores, out).await,
+        Command::Doctor { offline, stores, .. } => doctor::run(session, &stores, offline, out).await,
         Command::Report(arguments) => report(session, &arguments, out),
         Command::Export(arguments) => export(session, arguments, out),
+        Command::Dashboard(arguments) => dashboard(session, &arguments, out),
         Command::Dictionary { format } => dictionary(session, format, out),
         Command::Statement(arguments) => statement(session, &arguments, out),
         Command::Push(arguments) => push(session, &arguments, out).await,
         Command::Crm(command) => crm::run(session, &command, out).await,
-        Command::Sync => sync(session, out).await,
+        Command::Sync(arguments) => sync(session, &arguments, out).await,
+        Command::Schedule(command) => schedule::run(session, &command, out),
+        Command::Notify { test } => notify::run(session, test, out).await,
         Command::Demo { folder } => demo::run(session, &folder, out).await,
         Command::Rebuild => rebuild(session, out),
         Command::Connect(arguments) => connect(session, arguments, out).await,
@@ -111,18 +168,29 @@ async fn ingest(session: &Session, arguments: cli::Ingest, out: &mut dyn Write) 
     let options = ingest::Options {
         purpose: ingest::Purpose::Ingest,
         kinds: kinds(&arguments.kinds)?,
+        except: kinds(&arguments.except)?,
         resume: !arguments.no_resume,
         accept_removals: arguments.accept_removals,
     };
-    let summary = run_ingest(session, &arguments.stores, &options).await?;
+    let summary = run_ingest(session, &arguments.stores, &options, arguments.turn).await?;
     session.answer(out, &summary.json(), || summary.text())?;
     Ok(summary.exit())
 }
 
-async fn run_ingest(session: &Session, names: &[String], options: &ingest::Options) -> Result<ingest::Summary> {
-    let sources = session.sources(names)?;
-    let db = Db::open(&session.config.paths.database)?;
-    ingest::run(&db, &sources, options, &session.progress, &|| session.now()).await
+async fn run_ingest(
+    session: &Session,
+    names: &[String],
+    options: &ingest::Options,
+    turn: Turn,
+) -> Result<ingest::Summary> {
+    let result = async {
+        let sources = session.sources(names)?;
+        let db = session.writer(turn).await?;
+        ingest::run(&db, &sources, options, &session.progress, &|| session.now()).await
+    };
+    let result = result.await;
+    session.outcome.ingested(&result);
+    result
 }
 
 async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> Result<u8> {
@@ -139,24 +207,35 @@ async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> 
     session.config.crm()?;
     // a dry run only reads, and must not keep an ingest from writing meanwhile
     let path = &session.config.paths.database;
-    let db = if options.dry_run || !path.exists() { Db::open_reader(path)? } else { Db::open(path)? };
-    let summary = session.push(&db, &options, &|| session.now()).await?;
+    let db =
+        if options.dry_run || !path.exists() { Db::open_reader(path)? } else { session.writer(arguments.turn).await? };
+    let summary = session.push(&db, &options, &|| session.now()).await;
+    session.outcome.pushed(&summary);
+    let summary = summary?;
     session.answer(out, &summary.json(), || summary.text().trim_end().to_owned())?;
     Ok(summary.exit())
 }
 
 /// Ingests, then pushes when what was ingested can be believed.
-async fn sync(session: &Session, out: &mut dyn Write) -> Result<u8> {
+async fn sync(session: &Session, arguments: &cli::Sync, out: &mut dyn Write) -> Result<u8> {
     session.config.crm()?;
-    let options =
-        ingest::Options { purpose: ingest::Purpose::Ingest, kinds: Vec::new(), resume: true, accept_removals: false };
-    let ingested = run_ingest(session, &[], &options).await?;
+    let options = ingest::Options {
+        purpose: ingest::Purpose::Ingest,
+        kinds: kinds(&arguments.kinds)?,
+        except: kinds(&arguments.except)?,
+        resume: true,
+        accept_removals: false,
+    };
+    let ingested = run_ingest(session, &[], &options, arguments.turn).await?;
     let mut exit = ingested.exit();
     let mut pushed = None;
     if matches!(exit, 0 | 3) {
-        let db = Db::open(&session.config.paths.database)?;
-        let summary =
-            session.push(&db, &push::Options { show: 0, ..push::Options::default() }, &|| session.now()).await;
+        let db = session.writer(arguments.turn).await;
+        let summary = async {
+            session.push(&db?, &push::Options { show: 0, ..push::Options::default() }, &|| session.now()).await
+        };
+        let summary = summary.await;
+        session.outcome.pushed(&summary);
         exit = failure::worst([
             exit,
             summary.as_ref().map_or_else(|error| Failure::of(error).code.exit(), push::Summary::exit),
@@ -186,6 +265,7 @@ async fn verify(session: &Session, names: &[String], stores: &[String], out: &mu
     let options = ingest::Options {
         purpose: ingest::Purpose::Verify,
         kinds: kinds(names)?,
+        except: Vec::new(),
         resume: false,
         accept_removals: false,
     };
@@ -205,7 +285,7 @@ fn explain(session: &Session, kind: &str, id: &str, out: &mut dyn Write) -> Resu
     Ok(0)
 }
 
-async fn doctor(session: &Session, stores: &[String], out: &mut dyn Write) -> Result<u8> {
+async fn first_contact(session: &Session, stores: &[String], out: &mut dyn Write) -> Result<u8> {
     let contacts = contact::first_contact(&session.sources(stores)?).await?;
     session.answer(out, &contact::json(&contacts), || contact::text(&contacts))?;
     Ok(contact::exit(&contacts))

@@ -1,4 +1,4 @@
-//! Progress for a person at a terminal: one line per listing under way, with records, pages and rate. Anywhere else
+//! Progress for a person at a terminal: one line per listing under way, with records, pages and rate, or one for a copy. Anywhere else
 //! nothing is drawn, and what must be said is said in plain lines on stderr.
 
 use std::time::Duration;
@@ -38,6 +38,25 @@ impl Progress {
         }
     }
 
+    /// A line for something of a known size in bytes.
+    pub fn bytes(&self, name: &str) -> Bytes {
+        let Some(bars) = &self.bars else { return Bytes(ProgressBar::hidden()) };
+        let bar = bars.add(ProgressBar::new(0));
+        let style = ProgressStyle::with_template("{prefix} {wide_bar} {binary_bytes} of {binary_total_bytes}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_prefix(name.to_owned());
+        Bytes(bar)
+    }
+
+    /// Says what went wrong beside the work itself, also to those who asked for quiet.
+    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
+    pub fn warn(&self, message: &str) {
+        match &self.bars {
+            Some(_) => self.say(message),
+            None => eprintln!("{message}"),
+        }
+    }
+
     pub fn line(&self, name: &str) -> Line {
         let Some(bars) = &self.bars else { return Line { bar: ProgressBar::hidden(), pages: std::cell::Cell::new(0) } };
         let bar = bars.add(ProgressBar::new_spinner());
@@ -56,6 +75,22 @@ impl Line {
         self.pages.set(self.pages.get() + 1);
         self.bar.inc(records as u64);
         self.bar.set_message(crate::screen::counted(self.pages.get(), "page", "pages"));
+    }
+}
+
+/// The line of a copy.
+pub struct Bytes(ProgressBar);
+
+impl Bytes {
+    pub fn at(&self, done: u64, all: u64) {
+        self.0.set_length(all);
+        self.0.set_position(done);
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

@@ -163,9 +163,10 @@ impl<'a> Push<'a> {
         talk: &'a Talk,
     ) -> Result<Self> {
         let now = clock();
+        let names = Names::new(db.record_names()?, stores_configured);
         let kinds = Kind::pushed()
             .filter(|kind| options.kinds.is_empty() || options.kinds.contains(kind))
-            .map(|kind| KindPush::new(db, crm, kind))
+            .map(|kind| KindPush::new(db, crm, &names, kind))
             .collect::<Result<Vec<_>>>()?;
         let host = crm.host();
         let before = db.credits_around(&host, now, Duration::hours(CREDIT_HOURS))?;
@@ -176,7 +177,7 @@ impl<'a> Push<'a> {
             clock,
             talk,
             now,
-            names: Names::new(db.record_names()?, stores_configured),
+            names,
             parents: Parents::default(),
             budget: Budget::new(before, crm.daily_credits, options.max_credits),
             kinds,
@@ -192,6 +193,14 @@ impl<'a> Push<'a> {
 
     /// Plans the kinds from the given one on. What an earlier plan of them found is forgotten.
     fn survey(&mut self, first: usize) -> Result<()> {
+        if self.options.dry_run {
+            // an ingest may be writing meanwhile: the plans are of one moment
+            return self.db.read(|| self.plan(first));
+        }
+        self.plan(first)
+    }
+
+    fn plan(&mut self, first: usize) -> Result<()> {
         let (now, longest_wait) = (format_instant(self.now), longest_wait(self.now));
         let mut room = if self.options.dry_run { self.options.show } else { 0 };
         for push in &mut self.kinds[first..] {
@@ -200,6 +209,7 @@ impl<'a> Push<'a> {
                 longest_wait: &longest_wait,
                 retry_rejected: self.options.retry_rejected,
                 show: room,
+                note_in: (!self.options.dry_run).then_some(push.target.as_str()),
             };
             push.plan =
                 plan::plan(self.db, push.kind, &push.query, &push.mapping, &mut self.names, &self.parents, &rules)?;
@@ -216,7 +226,8 @@ impl<'a> Push<'a> {
 
     /// Whether there is anything to send, and nothing that stops it before it begins.
     fn may_send(&mut self) -> Result<bool> {
-        if self.brakes() || (self.operations() == 0 && !self.has_unknown_accounts()?) {
+        let looks_for_names = self.kinds.iter().any(|push| push.plan.looks_for_names);
+        if self.brakes() || (self.operations() == 0 && !looks_for_names && !self.has_unknown_accounts()?) {
             return Ok(false);
         }
         if self.budget.room() == 0 {
@@ -347,7 +358,7 @@ impl<'a> Push<'a> {
             if !mapping.same_as(&push.mapping) {
                 refreshed = Refreshed::Changed;
             }
-            push.set_mapping(mapping, self.crm);
+            push.set_mapping(mapping, self.crm, &self.names);
         }
         let lacking = |push: &&KindPush| push.plan.operations() > 0 && !push.mapping.missing.is_empty();
         for push in self.kinds.iter().filter(lacking) {
@@ -360,11 +371,13 @@ impl<'a> Push<'a> {
         Ok(refreshed)
     }
 
-    /// Before the first write to a module: finds what stands there under our names already.
+    /// Before the first write to a module, and when a name that several records bear is due: finds what stands there
+    /// under our names already.
     async fn link_first(&mut self, api: &CrmApi) -> Result<Refreshed> {
         let mut refreshed = Refreshed::Same;
         for push in &self.kinds {
-            if push.plan.operations() == 0 || self.db.has_links(&push.target)? {
+            let is_first = push.plan.operations() > 0 && !self.db.has_links(&push.target)?;
+            if !is_first && !push.plan.looks_for_names {
                 continue;
             }
             let (module, name_field) = (self.crm.module(push.kind), push.mapping.name_field());
@@ -377,6 +390,8 @@ impl<'a> Push<'a> {
                             "{module}: {} found by name and linked",
                             counted(linked.linked, "record", "records")
                         ));
+                    }
+                    if linked.linked > 0 || linked.holds_changed {
                         refreshed = Refreshed::Changed;
                     }
                 }
@@ -428,8 +443,10 @@ enum Refreshed {
     Stopped(Error),
 }
 
-fn query(kind: Kind, mapping: &Mapping, crm: &CrmConfig, accounts: Option<&AccountJoin>) -> PushQuery {
-    let rules = QueryRules { target: &|kind| crm.target(kind), untagged: &crm.rules.untagged_status, accounts };
+fn query(kind: Kind, mapping: &Mapping, crm: &CrmConfig, names: &Names, accounts: Option<&AccountJoin>) -> PushQuery {
+    let basis = mapping.basis(&names.basis());
+    let target = |kind| crm.target(kind);
+    let rules = QueryRules { target: &target, untagged: &crm.rules.untagged_status, accounts, basis: &basis };
     PushQuery::new(kind, &mapping.columns, &rules)
 }
 
@@ -443,7 +460,7 @@ impl Refreshed {
 }
 
 impl KindPush {
-    fn new(db: &Db, crm: &CrmConfig, kind: Kind) -> Result<Self> {
+    fn new(db: &Db, crm: &CrmConfig, names: &Names, kind: Kind) -> Result<Self> {
         let target = crm.target(kind);
         let (known, fetched_at) = match db.crm_fields(&target)? {
             Some((known, fetched_at)) => (known, Some(fetched_at)),
@@ -452,7 +469,7 @@ impl KindPush {
         let mapping = Mapping::new(kind, crm, &known);
         let accounts = accounts::join_of(kind, crm);
         Ok(Self {
-            query: query(kind, &mapping, crm, accounts.as_ref()),
+            query: query(kind, &mapping, crm, names, accounts.as_ref()),
             accounts,
             kind,
             target,
@@ -464,8 +481,8 @@ impl KindPush {
         })
     }
 
-    fn set_mapping(&mut self, mapping: Mapping, crm: &CrmConfig) {
-        self.query = query(self.kind, &mapping, crm, self.accounts.as_ref());
+    fn set_mapping(&mut self, mapping: Mapping, crm: &CrmConfig, names: &Names) {
+        self.query = query(self.kind, &mapping, crm, names, self.accounts.as_ref());
         self.mapping = mapping;
     }
 

@@ -25,13 +25,14 @@ pub use catalog::{BUNDLED, Catalog, Report, Source};
 pub use export::{ExportOptions, ExportedReport, Manifest, export};
 pub use freshness::{Freshness, Listing};
 pub use parameters::{Parameter, ParameterType, assignment};
-pub(crate) use render::markdown;
 use render::{CsvWriter, write_row};
 pub use render::{
     Reader, Screen, catalog_json, catalog_text, describe, describe_json, write_csv, write_html, write_json,
     write_markdown, write_table,
 };
+pub(crate) use render::{markdown, separated, shown};
 pub use statement::{Adjustments, Month, Statement};
+pub(crate) use table::cell_text;
 pub use table::{Column, ColumnKind, Table};
 
 /// The title, the grain and the parameters that a report's leading comment declares, or the line that is wrong and why.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::cli::{self, DictionaryFormat, Format};
+use crate::dashboard::Dashboard;
 use crate::db::Db;
-use crate::failure::{Failure, io_kind};
+use crate::failure::{Code, Failure, io_kind};
 use crate::report::{self, Catalog, Moment};
 use crate::{Session, files, screen};
 
@@ -175,6 +176,37 @@ fn terminal() -> report::Screen {
         width: terminal.size_checked().map(|(_, columns)| columns),
         color: std::env::var_os("NO_COLOR").is_none(),
     }
+}
+
+/// Writes the page and, when asked to, has the system show it.
+pub(crate) fn dashboard(session: &Session, arguments: &cli::Dashboard, out: &mut dyn Write) -> Result<u8> {
+    let moment = Moment::new(arguments.as_of.as_deref(), session.now())?;
+    let db = Db::open_reader(&session.config.paths.database)?;
+    stop_at_ctrl_c(&db);
+    let dashboard = Dashboard::make(&db, moment)?;
+    let path = &arguments.output;
+    files::replace_private(path, dashboard.html.as_bytes()).map_err(|error| {
+        Failure::config(format!("cannot write {}: {error}", path.display())).hint("name a file in a folder that exists")
+    })?;
+    let size = screen::bytes(dashboard.html.len() as u64);
+    (session.talk)(&format!("wrote {} ({size})", path.display()));
+    (session.talk)(&dashboard.freshness.line());
+    let own = Catalog::load(Some(&session.config.paths.queries));
+    for report in own.iter().flat_map(Catalog::reports).filter(|report| report.source == report::Source::User) {
+        if dashboard.reports.contains(&report.name) {
+            (session.talk)(&format!("{} is the bundled report there, not your own", report.name));
+        }
+    }
+    if arguments.open {
+        open::that(path).map_err(|error| {
+            Failure::new(Code::Internal, format!("nothing here opens {}: {error}", path.display()))
+                .hint("it is written; open it in a browser")
+        })?;
+    }
+    if session.json {
+        writeln!(out, "{}", dashboard.json(path)?)?;
+    }
+    Ok(0)
 }
 
 pub(crate) fn export(session: &Session, arguments: cli::Export, out: &mut dyn Write) -> Result<u8> {

@@ -3,18 +3,20 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use crate::api::client::Talk;
 use crate::api::{Client, Connection, CrmApi, StoreApi};
-use crate::cli::Global;
+use crate::cli::{Global, Turn};
 use crate::config::{Config, CrmConfig, PathFlags, SecretStore, StoreConfig};
 use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::instant::parse_instant;
 use crate::progress::Progress;
+use crate::runs::Outcome;
 use crate::screen::lines;
 use crate::{ingest, push};
 
@@ -28,7 +30,12 @@ pub(crate) struct Session {
     pub(crate) now: Option<DateTime<Utc>>,
     pub(crate) progress: Progress,
     pub(crate) talk: Talk,
+    /// What the parts of this run came to so far.
+    pub(crate) outcome: Outcome,
 }
+
+/// How often a writer that waits looks whether it is its turn.
+const TURN_POLL: Duration = Duration::from_secs(1);
 
 impl Session {
     /// `makes_config`: the command makes a configuration file that is not there yet.
@@ -45,7 +52,16 @@ impl Session {
         let progress = Progress::new(is_screen(), global.quiet);
         let speaker = progress.clone();
         let talk: Talk = Rc::new(move |message: &str| speaker.say(message));
-        Ok(Self { config, json: global.json, quiet: global.quiet, verbose: global.verbose > 0, now, progress, talk })
+        Ok(Self {
+            config,
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose > 0,
+            now,
+            progress,
+            talk,
+            outcome: Outcome::default(),
+        })
     }
 
     /// The same person at the same terminal, with the demo's configuration and a state folder of its own.
@@ -54,7 +70,35 @@ impl Session {
         let mut config = Config::load(flags)?;
         state.clone_into(&mut config.paths.state);
         let (progress, talk) = (self.progress.clone(), Rc::clone(&self.talk));
-        Ok(Self { config, json: self.json, quiet: self.quiet, verbose: self.verbose, now: self.now, progress, talk })
+        Ok(Self {
+            config,
+            json: self.json,
+            quiet: self.quiet,
+            verbose: self.verbose,
+            now: self.now,
+            progress,
+            talk,
+            outcome: Outcome::default(),
+        })
+    }
+
+    /// Opens the mirror for writing; waits while another process does, as long as was asked for.
+    pub(crate) async fn writer(&self, turn: Turn) -> Result<Db> {
+        let path = &self.config.paths.database;
+        let patience = Duration::from_secs(u64::from(turn.wait) * 60);
+        let mut waited = Duration::ZERO;
+        loop {
+            match Db::open(path) {
+                Err(error) if waited < patience && Failure::of(&error).code == Code::Locked => {
+                    if waited.is_zero() {
+                        (self.talk)(&format!("another storemirror process is writing to {}; waiting", path.display()));
+                    }
+                    tokio::time::sleep(TURN_POLL).await;
+                    waited += TURN_POLL;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// Prints a command's answer: its JSON, or its text; with `--quiet` only when something needs a person, on stderr.

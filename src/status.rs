@@ -9,12 +9,14 @@ use crate::config::Config;
 use crate::db::{Db, ListingStatus, UnknownValue};
 use crate::model::Kind;
 use crate::model::instant::parse_instant;
+use crate::runs::{self, Runs};
 
 pub struct Status {
     listings: Vec<ListingStatus>,
     unknown: Vec<UnknownValue>,
     database_bytes: u64,
     push: PushStatus,
+    runs: Runs,
     /// Listings that are older than the age asked for.
     stale: Vec<String>,
     now: DateTime<Utc>,
@@ -52,7 +54,12 @@ pub fn read(config: &Config, push: PushStatus, now: DateTime<Utc>, max_age_hours
     }
     let stale = max_age_hours.map_or_else(Vec::new, |hours| stale(&listings, now, hours));
     let database_bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    Ok(Status { listings, unknown, database_bytes, push, stale, now })
+    let mut runs = runs::read(&config.paths);
+    // nobody can make good what a store that is gone did not do
+    runs.failures.retain(|failed| {
+        failed.store_id.as_ref().is_none_or(|known| config.stores.iter().any(|store| store.store_id == *known))
+    });
+    Ok(Status { listings, unknown, database_bytes, push, runs, stale, now })
 }
 
 fn stale(listings: &[ListingStatus], now: DateTime<Utc>, hours: u32) -> Vec<String> {
@@ -84,6 +91,7 @@ impl Status {
             "unknown_values": self.unknown.iter().map(|row| json!({
                 "store_id": row.store_id, "kind": row.kind, "pointer": row.pointer, "value": row.value, "records": row.records,
             })).collect::<Vec<_>>(),
+            "failures": self.runs.failures_json(), "unfinished": self.runs.unfinished_json(),
             "stale": self.stale, "database_bytes": self.database_bytes, "error": null,
         })
     }
@@ -104,6 +112,7 @@ impl Status {
         let mut text = crate::screen::table(&header, rows, 4);
         text.push_str(&format!("\n\ndatabase: {}", crate::screen::bytes(self.database_bytes)));
         text.push_str(&self.push_line());
+        text.push_str(&self.run_lines());
         for row in self.unknown.iter().take(UNKNOWN_SHOWN) {
             let what = row.value.as_ref().map_or_else(
                 || "unknown field".to_owned(),
@@ -137,6 +146,27 @@ impl Status {
             ""
         };
         format!("\nlast push: {last}; {} to send{refused}{braked}", crate::screen::thousands(pending))
+    }
+
+    /// Runs that failed and have not succeeded since, and runs without an end.
+    fn run_lines(&self) -> String {
+        let mut text = String::new();
+        for failed in &self.runs.failures {
+            let what = match &failed.store_id {
+                Some(store_id) => format!("{store_id} {}", failed.kinds.join(", ")),
+                None => "all of it".to_owned(),
+            };
+            let ago = self.ago(&failed.failed_at);
+            text.push_str(&format!("\n`{}` failed {ago} with exit {} ({what}):", failed.run, failed.exit));
+            for line in [Some(&failed.message), failed.hint.as_ref()].into_iter().flatten() {
+                text.push_str(&format!("\n  {}", crate::screen::plain(line)));
+            }
+        }
+        for (label, run) in self.runs.unfinished() {
+            let ago = self.ago(&run.started_at);
+            text.push_str(&format!("\n`{label}` begun {ago} has not ended: it was killed, or is still running"));
+        }
+        text
     }
 
     /// How long ago, in the unit a person would use.

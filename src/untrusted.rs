@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Config, Paths};
+use crate::config::{Config, NotifyConfig, Paths};
 use crate::model::{Content, Kind, Mapped, map_record, read_content, record_id};
 
 pub use crate::api::crm::read_write_answer as crm_write;
@@ -36,5 +36,5 @@ pub fn config(text: &str) -> anyhow::Result<Config> {
         database: at("mirror.db"),
         queries: at("queries"),
     };
-    Config { paths, stores: Vec::new(), crm: None, found: false }.with_text(text)
+    Config { paths, stores: Vec::new(), crm: None, notify: NotifyConfig::default(), found: false }.with_text(text)
 }

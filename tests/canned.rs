@@ -3,7 +3,6 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -40,15 +39,16 @@ impl Canned {
 
     /// Ingests subscriptions from it.
     pub fn ingest(&self) -> Ran {
-        finish(self.command().arg("--json"))
+        self.run(&["ingest", "subscriptions", "--json"])
     }
 
     /// Ingests subscriptions from it as for a person who wants to know more.
     pub fn ingest_as_text(&self) -> Ran {
-        finish(self.command().arg("-vv"))
+        self.run(&["ingest", "subscriptions", "-vv"])
     }
 
-    fn command(&self) -> Command {
+    /// The program with this server as its one store.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         let config = format!(
             "[stores.us]\ndata_center = \"com\"\nclient_id = \"1000.X\"\nthrottle_wait_seconds = 0\napi_url = \"{0}/api\"\naccounts_url = \"{0}\"\n",
             self.url
@@ -62,8 +62,7 @@ impl Canned {
             .env("STOREMIRROR_NOW", NOW)
             .env("STOREMIRROR_STORES_US_CLIENT_SECRET", "client-secret")
             .env("STOREMIRROR_STORES_US_REFRESH_TOKEN", "refresh-secret");
-        command.args(["ingest", "subscriptions"]);
-        command
+        finish(command.args(arguments))
     }
 
     /// Requests to the store so far.

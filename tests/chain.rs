@@ -114,6 +114,12 @@ fn the_demo_ties_and_can_be_made_again() {
     );
     assert_eq!(linked, records - never_pushed);
 
+    // a partner with about 600 subscriptions fits whole on a page that can be mailed
+    let page = std::fs::read_to_string(folder.join("dashboard.html")).unwrap();
+    let subscriptions = sum("select count(*) from subscriptions");
+    assert!(subscriptions > 550 && page.len() < 1_500_000, "{subscriptions} subscriptions, {} bytes", page.len());
+    assert!(!page.contains("older ones did not fit"));
+
     // nobody serves at the address in the configuration it leaves: that is said, with the way out
     let ran = finish(program(home.path()).args(["ingest", "--config"]).arg(folder.join("config.toml"))).exits(1);
     assert!(format!("{}{}", ran.stdout, ran.stderr).contains("storemirror simulate"), "{ran:?}");

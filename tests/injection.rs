@@ -59,7 +59,8 @@ fn hostile_mirror() -> Bench {
 #[test]
 fn nothing_a_record_says_steers_the_terminal() {
     let bench = hostile_mirror();
-    let commands: [&[&str]; 11] = [
+    let page = bench.path("page.html").display().to_string();
+    let commands: [&[&str]; 14] = [
         &["ingest", "-v"],
         &["verify"],
         &["status"],
@@ -69,7 +70,10 @@ fn nothing_a_record_says_steers_the_terminal() {
         &["crm", "verify"],
         &["explain", "subscriptions", "1"],
         &["explain", "subscriptions", "2"],
+        &["doctor"],
         &["doctor", "--first-contact"],
+        &["forget", "subscriptions", "1", "--dry-run"],
+        &["dashboard", "-o", &page],
         &["report", "data_quality"],
     ];
     for command in commands {

@@ -10,19 +10,26 @@ mod faults; // the machine fails: disk, folder, file, readers, clock
 mod given;
 mod support;
 
+mod browser; // the dashboard in a real browser
 mod chain; // the demo ties; golden files of every report
 mod cli; // bad input, exit codes, help, the README's commands
 mod connect; // OAuth: connect, disconnect, whoami
 mod convergence; // seeded storms: edits, faults and kills, after which the mirror is the store
 mod crm; // crm check, link, verify, trace, setup
+mod dashboard; // the page as a file: its head, its size, where and how it is written
 mod dictionary; // every column explained, and docs/dictionary.md true
+mod doctor; // what is wrong, and the fix
+mod forget; // a customer forgotten: to the last byte, and for good
 mod hostile; // answers that nobody honest gives
 mod ingest; // listing: completeness and removal
 mod ingest_faults; // every fault and error of the store contract by its name
 mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace
 mod injection; // text from outside is text: in SQL, sheets, pages, terminals, paths
+mod keep; // backup and restore
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
+#[cfg(unix)]
+mod notify; // notices, to a real script and a real server
 mod properties; // drawn inputs for everything that reads what others wrote
 mod push; // plan and apply against the simulated CRM
 mod push_convergence; // seeded storms of pushes, after which the CRM holds what the mirror expects
@@ -33,6 +40,10 @@ mod report_history; // reports over a partner's months: movements, losses and re
 mod report_output; // parameters, a user's own reports, formats, export
 mod report_rules; // each rule of each report, by hand
 mod report_ties; // reports add up to each other and to the views
+mod runs; // what became of the newest runs, in status
+#[cfg(unix)]
+mod schedule; // timers and crontab lines, on a machine of the test's own
+mod sdk; // Zoho's own SDKs as clients of the simulator
 mod secrets; // shown and kept nowhere
 mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself

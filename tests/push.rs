@@ -2,6 +2,7 @@
 
 mod answers; // answers the simulator does not give, from a scripted server
 pub mod desk;
+mod fingerprints; // what need not be read, and that nothing is missed by it
 mod rules; // what [crm] says besides names: accounts, policies, tolerance, automation
 
 use serde_json::{Value, json};

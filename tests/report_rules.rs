@@ -9,6 +9,7 @@ mod commission_reversals;
 mod commission_state_changes;
 mod commissions_by;
 mod commissions_by_month;
+mod commissions_by_month_and_state;
 mod commissions_by_state;
 mod commissions_missing;
 mod crm_rejections;

@@ -54,6 +54,15 @@ fn states_and_months_add_up_to_each_other_and_to_the_view() {
     for column in ["records", "net_payout", "net_usd", "records_without_usd"] {
         assert_eq!(sums(&states, &by, column), sums(&months, &by, column), "{column}");
     }
+    // the states of a month are its row of commissions_by_month, and those of all months the states there are
+    let both = run(&db, "commissions_by_month_and_state", &["months=1200"]);
+    let by_month = ["month", "store_id", "entity", "payout_currency"];
+    let by_state = ["store_id", "entity", "payout_currency", "state"];
+    for column in ["records", "net_payout", "net_usd", "records_without_usd"] {
+        assert_eq!(sums(&both, &by_month, column), sums(&months, &by_month, column), "{column}");
+        assert_eq!(sums(&both, &by_state, column), sums(&states, &by_state, column), "{column}");
+    }
+    assert_eq!(sums(&both, &by_state, "balance_payout"), sums(&states, &by_state, "balance_payout"));
     let mut earners = vec![sums(&states, &["store_id"], "net_usd")];
     for report in ["commissions_by_customer", "commissions_by_service"] {
         let table = run(&db, report, &["days=100000"]);

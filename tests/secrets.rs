@@ -10,7 +10,7 @@ use crate::hostile::rude::{ACCESS_TOKEN, CLIENT_SECRET, REFRESH_TOKEN, Rude, SEC
 use crate::support::{Ran, subscription};
 
 /// Every command there is, most of them twice: talking to a person, and to a program.
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 25] = [
     &["ingest"],
     &["ingest", "--json"],
     &["ingest", "--no-resume", "--accept-removals"],
@@ -25,12 +25,16 @@ const COMMANDS: [&[&str]; 21] = [
     &["crm", "link"],
     &["crm", "verify"],
     &["crm", "trace", "subscriptions", "1"],
+    &["doctor"],
+    &["doctor", "--json"],
     &["doctor", "--first-contact"],
     &["doctor", "--first-contact", "--json"],
     &["status", "--json"],
     &["whoami"],
     &["report", "data_quality"],
     &["explain", "subscriptions", "1"],
+    &["forget", "subscriptions", "1", "--dry-run"],
+    &["statement", "2026-01"],
     &["rebuild", "--json"],
 ];
 
@@ -80,8 +84,11 @@ fn is_silent(what: &str, rude: &Rude) {
         let ran = rude.run(&[command, &["-vv"]].concat());
         shows_no_secret(&format!("{what}: {command:?}"), &ran);
     }
-    let out = rude.path("out").display().to_string();
-    shows_no_secret(what, &rude.run(&["export", &out, "-vv"]));
+    let path = |name: &str| rude.path(name).display().to_string();
+    let (out, copy, page) = (path("out"), path("copy.db"), path("page.html"));
+    for command in [&["export", &out][..], &["backup", "--force", &copy], &["dashboard", "-o", &page]] {
+        shows_no_secret(what, &rude.run(&[command, &["-vv"]].concat()));
+    }
     left_no_secret(what, &rude.folder());
 }
 

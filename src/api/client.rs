@@ -65,6 +65,7 @@ pub struct Client {
     verbose: bool,
     requests: Cell<u64>,
     answered: Cell<bool>,
+    clock_ahead: Cell<Option<i64>>,
 }
 
 /// One request below the API's address.
@@ -132,6 +133,7 @@ impl Client {
             verbose: connection.verbose,
             requests: Cell::new(0),
             answered: Cell::new(false),
+            clock_ahead: Cell::new(None),
         })
     }
 
@@ -143,6 +145,11 @@ impl Client {
     /// Whether the server ever answered at all.
     pub fn answered(&self) -> bool {
         self.answered.get()
+    }
+
+    /// By how many seconds this machine's clock was ahead of the server's at its last answer; None: it named no time.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.clock_ahead.get()
     }
 
     pub fn name(&self) -> &str {
@@ -231,6 +238,8 @@ impl Client {
             (self.talk)(&format!("{}: {} {} → HTTP {status}", self.name, request.method, request.path));
         }
         let headers = response.headers().clone();
+        let date = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
+        self.clock_ahead.set(date.map(|date| unix_seconds() - date));
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if length.is_some_and(|length: usize| length > self.answer.bytes()) {
             return Outcome::Failed(self.too_large());
@@ -456,7 +465,7 @@ pub fn is_throttle_text(body: &[u8]) -> bool {
     start.contains("too many requests") || start.contains("too_many_requests")
 }
 
-fn excerpt(body: &[u8]) -> String {
+pub(super) fn excerpt(body: &[u8]) -> String {
     plain(&String::from_utf8_lossy(&body[..body.len().min(EXCERPT_BYTES)]))
 }
 

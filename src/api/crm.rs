@@ -89,6 +89,11 @@ impl CrmApi {
         self.client.requests()
     }
 
+    /// See [`Client::clock_ahead`].
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.client.clock_ahead()
+    }
+
     pub fn name(&self) -> &str {
         self.client.name()
     }

@@ -1,6 +1,6 @@
 //! The only room that speaks HTTP. [`client`] has the one `send`: authorisation, pacing, retries, a body limit and no
 //! redirects. [`store`] and [`crm`] know the two APIs; [`auth`] keeps access tokens, [`grant`] makes and revokes
-//! the refresh tokens behind them; [`retry`] is arithmetic alone.
+//! the refresh tokens behind them; [`webhook`] posts notices; [`retry`] is arithmetic alone.
 
 pub mod auth;
 pub mod client;
@@ -10,6 +10,7 @@ mod mask;
 pub mod pace;
 pub mod retry;
 pub mod store;
+pub mod webhook;
 
 use crate::failure::{Code, Failure};
 

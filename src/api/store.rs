@@ -52,6 +52,11 @@ impl StoreApi {
         }
     }
 
+    /// See [`Client::clock_ahead`].
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.client.clock_ahead()
+    }
+
     pub fn name(&self) -> &str {
         self.client.name()
     }

@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use crate::db::Db;
 use crate::model::Kind;
+use crate::model::personal::PSEUDONYM_PREFIX;
 
 /// How a kind's records find their account: a column of theirs, a field of the accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,7 @@ impl Db {
             "select distinct r.{column} from {records} r
              left join crm_accounts a on a.target = ?1 and a.match_field = ?2 and a.value = r.{column}
              where r.removed_at is null and r.{column} is not null and trim(r.{column}) not in ('', '0', '-1')
+               and r.{column} not glob '{PSEUDONYM_PREFIX}*'
                and (a.value is null or (a.crm_id is null and a.looked_up_at <= ?3)) order by 1",
             column = join.column,
             records = kind.table().records

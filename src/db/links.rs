@@ -1,12 +1,15 @@
 //! What a push leaves behind: links with the acknowledged values, rejections, what it cost, one `push_runs` row, and
 //! the names and field metadata it goes by. A batch is saved in one transaction.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::db::Db;
 use crate::db::crm_links::{Owner, owner, set_fields};
+use crate::db::fingerprints::{self, Fingerprint};
 use crate::db::push_rows::GONE;
 use crate::model::Kind;
 use crate::model::crm::FieldInfo;
@@ -20,6 +23,8 @@ pub struct Acknowledgement {
     pub crm_id: String,
     /// JSON of the last accepted value of every field.
     pub fields_sent: String,
+    /// Of what the accepted values were made of; None when they will be others.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// A record the CRM has refused.
@@ -99,6 +104,23 @@ impl Db {
         })
     }
 
+    /// Notes what linked records (store, id, fields) are about to be sent: cleared with their answers.
+    pub fn save_unanswered(&self, target: &str, kind: Kind, records: &[(&str, i64, &str)]) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.write(|connection| {
+            let mut statement = connection.prepare_cached(
+                "update crm_links set fields_unanswered = ?5
+                 where target = ?1 and store_id = ?2 and kind = ?3 and record_id = ?4",
+            )?;
+            for (store_id, id, fields) in records {
+                statement.execute(params![target, store_id, kind.name(), id.to_string(), fields])?;
+            }
+            Ok(())
+        })
+    }
+
     /// Notes that another record's values were written over a linked record's.
     pub fn save_overwritten(&self, target: &str, kind: Kind, owner: &Owner, fields: &str) -> Result<()> {
         self.write(|connection| set_fields(connection, (target, kind, &owner.store_id, &owner.record_id), fields))
@@ -125,6 +147,19 @@ impl Db {
                 .iter()
                 .try_for_each(|(store_id, record_id)| clear_rejection(connection, target, kind, store_id, record_id))
         })
+    }
+
+    /// Forgets rejections of a module with this code, but those of the given records.
+    pub fn clear_code(&self, target: &str, kind: Kind, code: &str, kept: &[Rejection]) -> Result<bool> {
+        let kept: HashSet<(&str, &str)> =
+            kept.iter().map(|one| (one.store_id.as_str(), one.record_id.as_str())).collect();
+        let sql = "select store_id, record_id from crm_rejections where target = ?1 and kind = ?2 and code = ?3";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let found = statement.query_map([target, kind.name(), code], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut cleared: Vec<(String, String)> = found.collect::<Result<_, _>>()?;
+        cleared.retain(|(store_id, record_id)| !kept.contains(&(store_id.as_str(), record_id.as_str())));
+        self.clear_rejections(target, kind, &cleared)?;
+        Ok(!cleared.is_empty())
     }
 
     /// API credits used on a CRM host in the `time` before an instant. What is dated after it counts too, but no
@@ -280,7 +315,7 @@ fn save_link(connection: &Connection, batch: &Batch, link: &Acknowledgement) -> 
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'linked', ?8)
              on conflict (target, store_id, kind, record_id) do update set
                crm_id = excluded.crm_id, fields_sha256 = excluded.fields_sha256, acknowledged_at = excluded.acknowledged_at,
-               state = excluded.state, fields_sent = excluded.fields_sent",
+               state = excluded.state, fields_sent = excluded.fields_sent, fields_unanswered = null",
         )?
         .execute(params![
             batch.target,
@@ -292,6 +327,10 @@ fn save_link(connection: &Connection, batch: &Batch, link: &Acknowledgement) -> 
             batch.now,
             link.fields_sent
         ])?;
+    // after the link: writing that forgets the fingerprint
+    if let (Some(fingerprint), Ok(id)) = (&link.fingerprint, link.record_id.parse()) {
+        fingerprints::save(connection, batch.target, batch.kind, &link.store_id, id, fingerprint)?;
+    }
     Ok(())
 }
 
@@ -302,6 +341,12 @@ fn save_rejection(
     retry_at: &impl Fn(u32) -> String,
 ) -> Result<()> {
     let kind = batch.kind.name();
+    connection
+        .prepare_cached(
+            "update crm_links set fields_unanswered = null where fields_unanswered is not null
+               and target = ?1 and store_id = ?2 and kind = ?3 and record_id = ?4",
+        )?
+        .execute([batch.target, &rejection.store_id, kind, &rejection.record_id])?;
     let before: Option<u32> = connection
         .prepare_cached(
             "select attempts from crm_rejections where target = ?1 and store_id = ?2 and kind = ?3 and record_id = ?4",

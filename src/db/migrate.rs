@@ -1,13 +1,13 @@
 //! Bringing a file to this program's schema: a new file is made, an older one is migrated after a backup copy, a newer
 //! or foreign one is refused. All migrations run in one transaction, so a failing one leaves nothing behind.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use crate::db::trouble::Trouble;
-use crate::db::{Db, create_private_file};
+use crate::db::{Db, beside, create_private_file};
 use crate::failure::Failure;
 use crate::files::cannot_write;
 use crate::model::objects;
@@ -48,11 +48,37 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<()> {
         Found::Empty => {}
     }
     set_wal(connection, path)?;
+    run(connection, path)
+}
+
+fn run(connection: &mut Connection, path: &Path) -> Result<()> {
     embedded::migrations::runner()
         .set_grouped(true)
         .run(connection)
-        .with_context(|| format!("cannot bring {} to schema version {newest}", path.display()))?;
+        .with_context(|| format!("cannot bring {} to schema version {}", path.display(), newest_version()))?;
     Ok(())
+}
+
+/// Brings a copy that nobody else uses to this program's schema: it is a copy already, and needs no log.
+pub(super) fn upgrade(connection: &mut Connection, path: &Path) -> Result<()> {
+    must_be_ours(connection, path)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    run(connection, path)
+}
+
+/// # Errors
+/// `config` when a file is not ours, of a newer version, or holds nothing.
+pub(super) fn must_be_ours(connection: &Connection, path: &Path) -> Result<()> {
+    match inspect(connection, path)? {
+        Found::Version(_) => Ok(()),
+        Found::Empty => Err(Failure::config(format!("{} holds no mirror", path.display())).into()),
+    }
+}
+
+/// The number of the newest migration that a mirror has.
+pub(super) fn schema_version(connection: &Connection) -> Result<i64> {
+    let sql = "select coalesce(max(version), 0) from refinery_schema_history";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
 
 fn set_wal(connection: &Connection, path: &Path) -> Result<()> {
@@ -145,9 +171,7 @@ fn inspect(connection: &Connection, path: &Path) -> Result<Found> {
 
 /// A copy of the file as it was, beside it, before a migration touches it.
 fn back_up(connection: &Connection, path: &Path, version: i64) -> Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".v{version}.backup"));
-    let copy = PathBuf::from(name);
+    let copy = beside(path, &format!(".v{version}.backup"));
     if copy.exists() {
         std::fs::remove_file(&copy).with_context(|| format!("cannot replace the backup {}", copy.display()))?;
     }

@@ -3,9 +3,13 @@
 //! the database); readers are never blocked.
 
 mod accounts;
+mod backup;
 mod crm_links;
 mod derive;
 mod explain;
+mod fingerprints;
+mod forget;
+mod forgotten;
 mod links;
 mod listing;
 mod migrate;
@@ -14,9 +18,11 @@ mod push_rows;
 pub mod query;
 mod rebuild;
 mod removal;
+mod restore;
 mod save;
 mod statements;
 mod trouble;
+mod ties;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -31,21 +37,27 @@ use rusqlite::{
 };
 use url::Url;
 
+use crate::db::forgotten::Forgotten;
 use crate::failure::{Code, Failure};
 use crate::files::{cannot_write, create_private_folder, private};
 use crate::model::Value;
 
 pub use accounts::{AccountCounts, AccountJoin, FoundAccount};
+pub use backup::{Contents, copy, open_copy, read_copy};
 pub use crm_links::{FoundLink, KnownLink, NOTHING_SENT, Owner, Repair};
 pub use explain::{CrmPlace, CrmRefusal, PayloadVersion, Relatives};
+pub use fingerprints::{Fingerprint, Known};
+pub use forget::{ForgetDone, ForgetPlan, Whose};
 pub use links::{Acknowledgement, Batch, PushRun, Rejection};
 pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow, UnknownValue};
 pub use names::NameCache;
 pub use push_rows::{Cell, LinkRow, ParentRow, PushQuery, PushRow, QueryRules, RejectionRow};
 pub use rebuild::RebuildSummary;
 pub use removal::Missing;
+pub use restore::Place;
 pub use save::{Class, SavedRecord};
-pub use statements::FrozenStatement;
+pub use statements::{FrozenStatement, Redaction};
+pub use ties::{DERIVED, Tie};
 pub use trouble::explained;
 
 /// How long a statement waits for a reader or a checkpoint before it gives up.
@@ -58,6 +70,7 @@ pub struct Db {
     path: PathBuf,
     names: RefCell<NameCache>,
     sql: RefCell<HashMap<&'static str, String>>,
+    forgotten: RefCell<Option<Forgotten>>,
     _lock: Option<File>,
 }
 
@@ -93,7 +106,7 @@ impl Db {
                 .into());
         }
         let connection = connect_reader(path)?;
-        if migrate::is_older(&connection, path)? {
+        if must_be_rolled_back(&connection) || migrate::is_older(&connection, path)? {
             drop(connection);
             drop(Self::open(path)?);
             return Self::open_reader(path);
@@ -103,7 +116,14 @@ impl Db {
 
     fn with(connection: Connection, path: &Path, lock: Option<File>) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Self { connection, path: path.to_owned(), names: RefCell::default(), sql: RefCell::default(), _lock: lock }
+        Self {
+            connection,
+            path: path.to_owned(),
+            names: RefCell::default(),
+            sql: RefCell::default(),
+            forgotten: RefCell::default(),
+            _lock: lock,
+        }
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -114,8 +134,8 @@ impl Db {
         &self.path
     }
 
-    /// Runs `work` in one transaction: all of it, with the names it learnt, or nothing. The name cache is forgotten when
-    /// it fails, because it may hold what was rolled back.
+    /// Runs `work` in one transaction: all of it, with the names it learnt, or nothing. What is remembered of the file is
+    /// dropped when it fails, because it may hold what was rolled back.
     fn write<R>(&self, work: impl FnOnce(&Connection) -> Result<R>) -> Result<R> {
         self.connection.execute_batch("begin immediate").with_context(|| self.cannot_write())?;
         let result = work(&self.connection).and_then(|value| {
@@ -125,6 +145,7 @@ impl Db {
         });
         if result.is_err() {
             self.names.borrow_mut().clear();
+            self.forgotten.take();
             if !self.connection.is_autocommit() {
                 // the first error is the one to tell; a failed rollback leaves the transaction to the next open
                 let _ = self.connection.execute_batch("rollback");
@@ -142,6 +163,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| Failure::config(format!("cannot open the database {}: {error}", path.display())))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    fingerprints::register(&connection)?;
     Ok(connection)
 }
 
@@ -151,8 +173,9 @@ fn connect_reader(path: &Path) -> Result<Connection> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let probe = connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()));
     let is_refused = probe.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::CannotOpen));
+    let has_log = beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
     let url = path.canonicalize().ok().and_then(|path| Url::from_file_path(path).ok());
-    match url.filter(|_| is_refused && !has_log(path)) {
+    match url.filter(|_| is_refused && !has_log) {
         Some(url) => {
             let immutable = PathBuf::from(format!("{url}?immutable=1"));
             connect(&immutable, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
@@ -161,10 +184,10 @@ fn connect_reader(path: &Path) -> Result<Connection> {
     }
 }
 
-fn has_log(path: &Path) -> bool {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    Path::new(&name).metadata().is_ok_and(|log| log.len() > 0)
+/// Whether a killed process left a change half made outside the write-ahead log: only a writer can take it back.
+fn must_be_rolled_back(connection: &Connection) -> bool {
+    let read = connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()));
+    read.is_err_and(|error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly))
 }
 
 /// Makes an empty file that is its owner's alone before SQLite opens it, which would leave it to the umask. SQLite
@@ -173,11 +196,21 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
     private(OpenOptions::new().create(true).append(true)).open(path).map(drop)
 }
 
+/// The version of SQLite in this program.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
+/// A file's name with something behind it: what belongs to a file stands beside it.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// The lock of rule 8: held by the file handle, so that it goes with the process however that ends.
 fn lock_writer(path: &Path) -> Result<File> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
+    let lock_path = beside(path, ".lock");
     let file = private(OpenOptions::new().create(true).truncate(false).write(true))
         .open(&lock_path)
         .map_err(|error| cannot_write(&lock_path, error.kind(), &error))?;

@@ -7,8 +7,9 @@ use anyhow::Result;
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Row, ToSql};
 
+use crate::db::fingerprints::{FUNCTION, Fingerprint};
 use crate::db::{AccountJoin, Db};
-use crate::model::tables::Source;
+use crate::model::tables::{Personal, Source};
 use crate::model::{Column, Kind};
 
 /// A value on its way to a CRM field.
@@ -31,6 +32,8 @@ pub struct PushRow<'a> {
     pub parents: Vec<ParentRow<'a>>,
     /// In the order of the query's columns.
     pub cells: Vec<Cell<'a>>,
+    /// Of everything above but the link and the rejection, and of what the query rests on.
+    pub fingerprint: Fingerprint,
 }
 
 pub struct LinkRow<'a> {
@@ -38,9 +41,12 @@ pub struct LinkRow<'a> {
     /// Deleted in the CRM.
     pub gone: bool,
     pub fields_sent: &'a str,
+    /// What was sent last while no answer came: the CRM holds it or not.
+    pub unanswered: Option<&'a str>,
 }
 
 pub struct RejectionRow<'a> {
+    pub code: &'a str,
     pub fields_sha256: &'a str,
     pub next_at: &'a str,
 }
@@ -62,12 +68,15 @@ pub struct QueryRules<'a> {
     /// The status of a subscription that is no longer listed.
     pub untagged: &'a str,
     pub accounts: Option<&'a AccountJoin>,
+    /// Whatever else decides what the fields are: part of every fingerprint.
+    pub basis: &'a str,
 }
 
 /// The statement for one kind: made once, run for all records or for one.
 pub struct PushQuery {
     all: String,
     one: String,
+    count: String,
     /// Target and kind of the kind itself and of each parent, bound in this order.
     parameters: Vec<String>,
     parents: usize,
@@ -75,24 +84,30 @@ pub struct PushQuery {
 }
 
 /// Columns before the parents': the record's own, its link and its rejection.
-const OWN_COLUMNS: usize = 8;
+const OWN_COLUMNS: usize = 10;
 const PARENT_COLUMNS: usize = 5;
 
 impl PushQuery {
     /// `columns` are stored columns or come with their own SQL, or are the lookup to the account.
     pub fn new(kind: Kind, columns: &[&'static Column], rules: &QueryRules) -> Self {
         let (table, target) = (kind.table(), rules.target);
-        let mut parameters = vec![target(kind), kind.name().to_owned()];
-        let mut selected =
-            vec![format!("r.store_id, r.{}, r.removed_at is not null, l.crm_id, l.state, l.fields_sent", table.key)];
-        selected.push("x.fields_sha256, x.next_at".to_owned());
+        let mut parameters = vec![target(kind), kind.name().to_owned(), rules.basis.to_owned()];
+        let mut selected = vec![format!(
+            "r.store_id, r.{}, r.removed_at is not null, l.crm_id, l.state, l.fields_sent, l.fields_unanswered",
+            table.key
+        )];
+        selected.push("x.code, x.fields_sha256, x.next_at".to_owned());
+        let mut printed = vec!["?3, r.removed_at is not null".to_owned()];
         let mut joins = Vec::new();
         for parent in table.parents() {
             let above = parent.table();
             let (alias, key) = (alias(parent), above.key);
             let (target_mark, kind_mark) = (parameters.len() + 1, parameters.len() + 2);
-            selected.push(format!("r.{key}, {alias}.{key} is not null, {alias}.removed_at is not null"));
-            selected.push(format!("{alias}_link.crm_id, {alias}_link.state"));
+            let of_parent = format!(
+                "r.{key}, {alias}.{key} is not null, {alias}.removed_at is not null, {alias}_link.crm_id, {alias}_link.state"
+            );
+            selected.push(of_parent.clone());
+            printed.push(of_parent);
             joins.push(format!(
                 "left join {} {alias} on {alias}.store_id = r.store_id and {alias}.{key} = r.{key}
                  left join crm_links {alias}_link on {alias}_link.target = ?{target_mark}
@@ -111,33 +126,54 @@ impl PushQuery {
             ));
             parameters.extend([accounts.target.clone(), accounts.match_field.clone()]);
         }
-        selected.extend(columns.iter().map(|column| expression(column, rules.untagged)));
+        for column in columns {
+            let value = expression(column, rules.untagged);
+            // a payload's number stands for its text, which is long and changes only when it is forgotten
+            let short = if value == PAYLOAD { "r.payload_id" } else { &value };
+            printed.push(kept_back(column, short));
+            selected.push(kept_back(column, &value));
+        }
         let (records, key) = (table.records, table.key);
-        let all = format!(
+        let fingerprint = format!("{FUNCTION}({})", printed.join(", "));
+        selected.push(fingerprint.clone());
+        // what a fingerprint is made of is joined first: a record that is known needs nothing of the rest
+        let rows = format!(
             "select {}
              from {records} r
+             left join crm_fingerprints f on f.target = ?1 and f.kind = ?2 and f.store_id = r.store_id
+               and f.record_number = r.{key}
+             left join forgotten on forgotten.store_id = r.store_id and forgotten.kind = ?2
+               and forgotten.record_id = cast(r.{key} as text)
+             {}
              left join crm_links l on l.target = ?1 and l.store_id = r.store_id and l.kind = ?2
                and l.record_id = cast(r.{key} as text)
              left join crm_rejections x on x.target = ?1 and x.store_id = r.store_id and x.kind = ?2
                and x.record_id = cast(r.{key} as text)
-             {}
              left join payloads p on p.payload_id = r.payload_id",
             selected.join(", "),
             joins.join("\n")
         );
         let next = parameters.len() + 1;
-        let one = format!("{all} where r.store_id = ?{next} and r.{key} = ?{}", next + 1);
-        let all = format!("{all} order by r.store_id, r.{key}");
-        Self { all, one, parameters, parents: table.parents().count(), columns: columns.len() }
+        let one = format!("{rows} where r.store_id = ?{next} and r.{key} = ?{}", next + 1);
+        let all = format!(
+            "{rows} where f.fingerprint is null or f.fingerprint <> {fingerprint} order by r.store_id, r.{key}"
+        );
+        let count = format!("select count(*) from {records}");
+        Self { all, one, count, parameters, parents: table.parents().count(), columns: columns.len() }
     }
 
     fn read<'a>(&self, row: &'a Row) -> Result<PushRow<'a>> {
         let link = match optional(row, 3)? {
-            Some(crm_id) => Some(LinkRow { crm_id, gone: text(row, 4)? == GONE, fields_sent: text(row, 5)? }),
+            Some(crm_id) => Some(LinkRow {
+                crm_id,
+                gone: text(row, 4)? == GONE,
+                fields_sent: text(row, 5)?,
+                unanswered: optional(row, 6)?,
+            }),
             None => None,
         };
-        let rejection = match optional(row, 6)? {
-            Some(fields_sha256) => Some(RejectionRow { fields_sha256, next_at: text(row, 7)? }),
+        let rejection = match optional(row, 7)? {
+            Some(code) => Some(RejectionRow { code, fields_sha256: text(row, 8)?, next_at: text(row, 9)? }),
             None => None,
         };
         let parents = (0..self.parents)
@@ -145,7 +181,9 @@ impl PushQuery {
             .collect::<Result<Vec<_>>>()?;
         let first = OWN_COLUMNS + self.parents * PARENT_COLUMNS;
         let cells = (first..first + self.columns).map(|column| cell(row, column)).collect::<Result<Vec<_>>>()?;
-        Ok(PushRow { store_id: text(row, 0)?, id: row.get(1)?, removed: row.get(2)?, link, rejection, parents, cells })
+        let fingerprint = row.get(first + self.columns)?;
+        let (store_id, id, removed) = (text(row, 0)?, row.get(1)?, row.get(2)?);
+        Ok(PushRow { store_id, id, removed, link, rejection, parents, cells, fingerprint })
     }
 }
 
@@ -155,15 +193,27 @@ fn alias(parent: Kind) -> &'static str {
     &parent.name()[..1]
 }
 
+/// Of a forgotten customer nothing personal is sent, and so no payload either: what the CRM has is its owner's business.
+fn kept_back(column: &Column, expression: &str) -> String {
+    let is_payload = column.source == Source::Mirror;
+    if column.personal == Personal::No && !is_payload {
+        return expression.to_owned();
+    }
+    format!("case when forgotten.record_id is null then {expression} end")
+}
+
 fn expression(column: &Column, untagged: &str) -> String {
     match (column.crm.and_then(|field| field.sql), column.stored_name()) {
         (Some(sql), _) => sql.replace("{untagged}", &format!("'{}'", untagged.replace('\'', "''"))),
         (None, None) if column.source == Source::Crm => "account.crm_id".to_owned(),
         (None, Some(stored)) => format!("r.{stored}"),
         // of the mirror's own columns only the payload is not in the row itself
-        (None, None) => "p.body".to_owned(),
+        (None, None) => PAYLOAD.to_owned(),
     }
 }
+
+/// The payload's text in the statement.
+const PAYLOAD: &str = "p.body";
 
 /// The state of a link whose record was deleted in the CRM.
 pub(super) const GONE: &str = "gone";
@@ -206,15 +256,18 @@ impl Db {
         result
     }
 
-    /// Shows every record of the query's kind, by store and id.
-    pub fn push_rows(&self, query: &PushQuery, mut visit: impl FnMut(&PushRow) -> Result<()>) -> Result<()> {
+    /// Shows every record of the query's kind, by store and id, but those whose fingerprint is the one saved; returns
+    /// how many these are.
+    pub fn push_rows(&self, query: &PushQuery, mut visit: impl FnMut(&PushRow) -> Result<()>) -> Result<u64> {
+        let mut left: u64 = self.connection().prepare_cached(&query.count)?.query_row([], |row| row.get(0))?;
         let mut statement = self.connection().prepare(&query.all)?;
         let parameters: Vec<&dyn ToSql> = query.parameters.iter().map(|value| value as &dyn ToSql).collect();
         let mut rows = statement.query(&*parameters)?;
         while let Some(row) = rows.next()? {
+            left = left.saturating_sub(1);
             visit(&query.read(row)?)?;
         }
-        Ok(())
+        Ok(left)
     }
 
     /// For each column, the characters of its longest text and how many records exceed the given length. Removed

@@ -90,6 +90,18 @@ impl Db {
         Ok(self.connection().query_row(sql, [], |row| row.get(0)).optional()?)
     }
 
+    /// The first day at whose end the states of every store are known: its subscriptions were completely listed and its
+    /// commissions were seen. None while that is not so of each.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn history_day(&self) -> anyhow::Result<Option<String>> {
+        let sql = "select case when count(*) = count(first_at) then substr(max(first_at), 1, 10) end
+                   from (select first_complete_at as first_at from stores
+                         union all select min(seen_from) from commission_versions group by store_id)";
+        Ok(self.connection().query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// Stops the query that is running on this connection; for another thread to call on Ctrl-C.
     pub fn interrupter(&self) -> impl Fn() + Send + Sync + use<> {
         let handle = self.connection().get_interrupt_handle();

@@ -34,22 +34,12 @@ const RECALL_LAST_SEEN: &str = "update main.quarantine set last_seen_at = b.last
 impl Db {
     /// Derives everything again in one transaction.
     pub fn rebuild(&self) -> Result<RebuildSummary> {
-        self.names.borrow_mut().clear();
         self.write(|connection| {
             let tables = derived_tables();
             for table in &tables {
-                connection.execute_batch(&format!(
-                    "create temp table before_{table} as select * from main.{table}; delete from main.{table};"
-                ))?;
+                connection.execute_batch(&format!("create temp table before_{table} as select * from main.{table}"))?;
             }
-            connection.execute("delete from findings", [])?;
-            connection.execute_batch(FORGET_QUARANTINE)?;
-            let mut summary = RebuildSummary::default();
-            for kind in Kind::ALL {
-                self.rebuild_kind(connection, kind.table(), &mut summary)?;
-            }
-            self.names.borrow_mut().save(connection)?;
-            connection.execute_batch(RECALL_LAST_SEEN)?;
+            let mut summary = self.rebuild_within(connection)?;
             for table in tables {
                 let before =
                     count(connection, &format!("select * from before_{table} except select * from main.{table}"))?;
@@ -62,6 +52,23 @@ impl Db {
             }
             Ok(summary)
         })
+    }
+
+    /// The same within a transaction that is open already, without telling what changed.
+    pub(super) fn rebuild_within(&self, connection: &Connection) -> Result<RebuildSummary> {
+        self.names.borrow_mut().clear();
+        for table in derived_tables() {
+            connection.execute_batch(&format!("delete from main.{table}"))?;
+        }
+        connection.execute("delete from findings", [])?;
+        connection.execute_batch(FORGET_QUARANTINE)?;
+        let mut summary = RebuildSummary::default();
+        for kind in Kind::ALL {
+            self.rebuild_kind(connection, kind.table(), &mut summary)?;
+        }
+        self.names.borrow_mut().save(connection)?;
+        connection.execute_batch(RECALL_LAST_SEEN)?;
+        Ok(summary)
     }
 
     fn rebuild_kind(&self, connection: &Connection, table: &'static Table, summary: &mut RebuildSummary) -> Result<()> {

@@ -60,6 +60,8 @@ impl Db {
         let table = kind.table();
         self.write(|connection| {
             let quarantined = quarantined_ids(connection, store_id, table)?;
+            let bodies = self.without_forgotten(connection, store_id, table, bodies, Some(now))?;
+            let bodies: Vec<&str> = bodies.iter().map(AsRef::as_ref).collect();
             let mut saved = Vec::with_capacity(bodies.len());
             for bodies in bodies.chunks(READ_AT_ONCE) {
                 for received in receive(connection, table, store_id, bodies)? {
@@ -77,7 +79,7 @@ impl Db {
     pub fn compare_page(&self, store_id: &str, kind: Kind, bodies: &[&str]) -> Result<Vec<SavedRecord>> {
         let table = kind.table();
         let connection = &self.connection;
-        bodies
+        self.without_forgotten(connection, store_id, table, bodies, None)?
             .iter()
             .map(|body| {
                 let Some(id) = record_id(table, body) else {

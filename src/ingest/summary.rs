@@ -100,7 +100,7 @@ impl Listing {
     }
 
     /// What a person should do about it, if anything.
-    fn advice(&self) -> Option<String> {
+    pub fn advice(&self) -> Option<String> {
         match self.outcome {
             Outcome::Suspicious => Some(format!(
                 "{} known records were not listed; nothing was removed. If that is right: storemirror ingest {} --store {} --accept-removals",

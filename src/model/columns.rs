@@ -84,23 +84,25 @@ pub(super) static SUBSCRIPTIONS: Table = Table {
 
 /// Shared by subscriptions and leads: the store uses the same keys for both (contract §5).
 const SUBSCRIPTION_FIELDS: &[Column] = &[
-    json("profile_id", "/profile_id", Text, "the payment profile").crm(C::Text, "Profile ID"),
-    json("email", "/email_id", Text, "the customer's email").crm(C::Email, "Email"),
-    json("zuid", "/zuid", IdText, "the customer's Zoho user id"),
-    json("org_id", "/org_id", Text, "the customer's organisation").crm(C::Text, "Org ID"),
-    json("custom_id", "/custom_id", Text, "a second organisation id; equals org_id wherever seen"),
-    json("org_name", "/org_name", Text, "the organisation's name"),
-    json("company_name", "/customer_company_name", Text, "the customer's company").crm(C::Text, "Company Name"),
+    json("profile_id", "/profile_id", Text, "the payment profile").pseudonym().crm(C::Text, "Profile ID"),
+    json("email", "/email_id", Text, "the customer's email").personal().crm(C::Email, "Email"),
+    json("zuid", "/zuid", IdText, "the customer's Zoho user id").personal(),
+    json("org_id", "/org_id", Text, "the customer's organisation").pseudonym().crm(C::Text, "Org ID"),
+    json("custom_id", "/custom_id", Text, "a second organisation id; equals org_id wherever seen").pseudonym(),
+    json("org_name", "/org_name", Text, "the organisation's name").personal(),
+    json("company_name", "/customer_company_name", Text, "the customer's company")
+        .personal()
+        .crm(C::Text, "Company Name"),
     json("customer_type", "/customer_type", Text, "how the customer came"),
     json("source", "/source", Text, "where the subscription was made"),
-    json("address", "/customer_address/address", Text, "street"),
-    json("city", "/customer_address/city", Text, "city"),
-    json("state", "/customer_address/state", Text, "state or province"),
-    json("zip", "/customer_address/zip", Text, "postal code"),
+    json("address", "/customer_address/address", Text, "street").personal(),
+    json("city", "/customer_address/city", Text, "city").personal(),
+    json("state", "/customer_address/state", Text, "state or province").personal(),
+    json("zip", "/customer_address/zip", Text, "postal code").personal(),
     json("country", "/customer_address/country", Text, "country"),
-    json("phone", "/customer_address/phone", Text, "telephone"),
-    json("fax", "/customer_address/fax", Text, "fax"),
-    json("main_contact", "/customer_address/main_contact", Text, "contact person"),
+    json("phone", "/customer_address/phone", Text, "telephone").personal(),
+    json("fax", "/customer_address/fax", Text, "fax").personal(),
+    json("main_contact", "/customer_address/main_contact", Text, "contact person").personal(),
     json(
         "business_category",
         "/business_category",
@@ -223,7 +225,7 @@ pub(super) static TRANSACTIONS: Table = Table {
             ),
             json("transaction_at", "/date", Instant, "the same instant in UTC").crm(C::DateTime, "Transaction Time"),
             derived("transaction_day", Day, "the store's calendar day: the first ten characters of transaction_date"),
-            json("description", "/description", Text, "free text").crm(C::Text, "Description").cuttable(),
+            json("description", "/description", Text, "free text").personal().crm(C::Text, "Description").cuttable(),
             json("amount", "/amount", Money, "positive for refunds too; 0 for events without money")
                 .unit("currency")
                 .crm(C::Currency, "Amount"),
@@ -241,7 +243,7 @@ pub(super) static TRANSACTIONS: Table = Table {
                 .known(SUBSCRIPTION_TYPES)
                 .crm(C::Text, "Subscription Type")
                 .sql("s.subscription_type"),
-            json("profile_id", "/profile_id", Text, "the payment profile").crm(C::Text, "Profile ID"),
+            json("profile_id", "/profile_id", Text, "the payment profile").pseudonym().crm(C::Text, "Profile ID"),
             json("service_id", "/service_id", Integer, "the service's catalogue id").crm(C::Text, "Service ID"),
             json("service_name", "/service_name", Text, "the service as this record names it")
                 .crm(C::Text, "Service Name"),
@@ -347,9 +349,9 @@ pub(super) static COMMISSIONS: Table = Table {
             derived("rate", Rate, "commission ÷ base as a fraction, magnitudes")
                 .unit("fraction")
                 .crm(C::Decimal, "Rate"),
-            json("company_name", "/subscription/customer_company_name", Text, "the customer's company"),
-            json("email", "/subscription/email_id", Text, "the customer's email"),
-            json("profile_id", "/subscription/profile_id", Text, "the payment profile"),
+            json("company_name", "/subscription/customer_company_name", Text, "the customer's company").personal(),
+            json("email", "/subscription/email_id", Text, "the customer's email").personal(),
+            json("profile_id", "/subscription/profile_id", Text, "the payment profile").pseudonym(),
             json("service_id", "/transaction/service_id", Integer, "the service's catalogue id"),
             json("service_name", "/transaction/service_name", Text, "the service as this record names it"),
             json("country", "/transaction/country", Text, "the customer's country"),
@@ -367,7 +369,8 @@ pub(super) static COMMISSIONS: Table = Table {
             )
             .unit("transaction_currency"),
             json("transaction_currency", "/transaction/currency", Text, "the transaction's currency"),
-            json("transaction_description", "/transaction/transaction_description", Text, "the transaction's text"),
+            json("transaction_description", "/transaction/transaction_description", Text, "the transaction's text")
+                .personal(),
             push(
                 "subscription",
                 C::Lookup(LookupTo::Kind(Kind::Subscriptions)),

@@ -87,18 +87,18 @@ impl Draft<'_> {
 }
 
 /// The tree of the fields a kind knows, made once from its declaration.
-struct Layout {
-    root: Node,
+pub(super) struct Layout {
+    pub(super) root: Node,
     positions: HashMap<String, usize>,
-    addon: Node,
+    pub(super) addon: Node,
 }
 
 #[derive(Default)]
-struct Node {
-    column: Option<(usize, &'static Column)>,
+pub(super) struct Node {
+    pub(super) column: Option<(usize, &'static Column)>,
     /// Known, but kept in the payload alone.
-    payload_only: bool,
-    children: HashMap<&'static str, Node>,
+    pub(super) payload_only: bool,
+    pub(super) children: HashMap<&'static str, Node>,
 }
 
 impl Node {
@@ -107,7 +107,7 @@ impl Node {
     }
 }
 
-fn layout(kind: Kind) -> &'static Layout {
+pub(super) fn layout(kind: Kind) -> &'static Layout {
     static LAYOUTS: LazyLock<HashMap<Kind, Layout>> =
         LazyLock::new(|| Kind::ALL.into_iter().map(|kind| (kind, build_layout(kind.table()))).collect());
     &LAYOUTS[&kind]
@@ -296,7 +296,7 @@ struct Reading {
 }
 
 /// Texts that stand for "nothing" in a column that is not a key (design, "Placeholders").
-fn is_placeholder(text: &str) -> bool {
+pub(super) fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     matches!(text, "" | "-" | "-0" | "--" | "--Select State--")
         || text == "0000-00-00"
@@ -377,7 +377,7 @@ fn expected(value: ValueType) -> &'static str {
 }
 
 /// **customer_id**: org_id when not empty, `0` or `-1`; else lower-case email; else profile_id.
-fn customer_id(org_id: Option<&str>, email: Option<&str>, profile_id: Option<&str>) -> Option<String> {
+pub(super) fn customer_id(org_id: Option<&str>, email: Option<&str>, profile_id: Option<&str>) -> Option<String> {
     org_id
         .filter(|org_id| !matches!(*org_id, "0" | "-1"))
         .map(str::to_owned)

@@ -10,6 +10,7 @@ pub mod mapping;
 pub mod money;
 pub mod object_meanings;
 pub mod objects;
+pub mod personal;
 mod report_views;
 mod statements;
 pub mod tables;

@@ -200,6 +200,7 @@ const OTHERS: &[(&str, &[Plain])] = &[
             ("acknowledged_at", "TEXT", "when the CRM last accepted it"),
             ("state", "TEXT", "linked, or gone: deleted in the CRM"),
             ("fields_sent", "TEXT", "JSON of the last accepted value of every field"),
+            ("fields_unanswered", "TEXT", "JSON of what was sent last while no answer to it is noted, else NULL"),
         ],
     ),
     (
@@ -250,6 +251,16 @@ const OTHERS: &[(&str, &[Plain])] = &[
         ],
     ),
     (
+        "crm_fingerprints",
+        &[
+            TARGET,
+            KIND,
+            STORE_ID,
+            ("record_number", "INTEGER", "the record's id in its store, as a number"),
+            ("fingerprint", "BLOB", "of all that its fields are made of, when the CRM was known to hold them"),
+        ],
+    ),
+    (
         "crm_fields",
         &[
             TARGET,
@@ -274,6 +285,23 @@ const OTHERS: &[(&str, &[Plain])] = &[
             ("crm_id", "TEXT", "the account that has it; empty when none or several have"),
             ("matches", "INTEGER", "accounts that have it"),
             ("looked_up_at", "TEXT", "when the CRM said so"),
+        ],
+    ),
+    (
+        "forgotten",
+        &[
+            STORE_ID,
+            KIND,
+            RECORD_ID,
+            ("customer", "TEXT", "the pseudonym in place of the customer's identifiers"),
+            ("forgotten_at", "TEXT", "when its personal data was taken out"),
+        ],
+    ),
+    (
+        "forgotten_marks",
+        &[
+            ("mark", "TEXT", "salted sha256 of a forgotten customer's key or address"),
+            ("forgotten_at", "TEXT", "when that customer was forgotten"),
         ],
     ),
     ("settings", &[("name", "TEXT", "a fact about this file"), ("value", "TEXT", "its value")]),

@@ -84,6 +84,16 @@ impl CrmField {
     }
 }
 
+/// What `forget` makes of a value that tells who a customer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Personal {
+    No,
+    /// Taken away: the field becomes null.
+    Removed,
+    /// Replaced by the customer's pseudonym, so that records of one customer still belong together.
+    Pseudonym,
+}
+
 /// How a value moves by itself, without anything having happened to the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drift {
@@ -107,6 +117,7 @@ pub struct Column {
     pub known: &'static [&'static str],
     pub crm: Option<CrmField>,
     pub drift: Drift,
+    pub personal: Personal,
     pub meaning: &'static str,
 }
 
@@ -147,6 +158,16 @@ impl Column {
         self
     }
 
+    pub(super) const fn personal(mut self) -> Self {
+        self.personal = Personal::Removed;
+        self
+    }
+
+    pub(super) const fn pseudonym(mut self) -> Self {
+        self.personal = Personal::Pseudonym;
+        self
+    }
+
     pub(super) const fn cuttable(mut self) -> Self {
         if let Some(mut crm) = self.crm {
             crm.cuttable = true;
@@ -165,7 +186,8 @@ impl Column {
 }
 
 pub(super) const fn column(name: &'static str, source: Source, value: ValueType, meaning: &'static str) -> Column {
-    Column { name, source, value, unit: "", known: &[], crm: None, drift: Drift::None, meaning }
+    let (drift, personal) = (Drift::None, Personal::No);
+    Column { name, source, value, unit: "", known: &[], crm: None, drift, personal, meaning }
 }
 
 pub(super) const fn json(name: &'static str, pointer: &'static str, value: ValueType, meaning: &'static str) -> Column {

@@ -23,12 +23,21 @@ const NAME_FIELD: &str = "Account_Name";
 pub(super) fn join_of(kind: Kind, crm: &CrmConfig) -> Option<AccountJoin> {
     let has_account =
         kind.table().crm_columns().any(|(_, field)| field.crm_type == CrmType::Lookup(LookupTo::Accounts));
-    let (field, column) = match &crm.rules.account_match {
-        AccountMatch::None => return None,
-        AccountMatch::Name => (NAME_FIELD, "company_name"),
-        AccountMatch::Field(field) => (field.as_str(), "org_id"),
+    let column = match &crm.rules.account_match {
+        AccountMatch::Name => "company_name",
+        AccountMatch::None | AccountMatch::Field(_) => "org_id",
     };
-    has_account.then(|| AccountJoin { target: crm.host(), match_field: field.to_owned(), column })
+    let match_field = match_field(crm)?.to_owned();
+    has_account.then(|| AccountJoin { target: crm.host(), match_field, column })
+}
+
+/// The field of Accounts by which accounts are found, if they are looked up.
+pub(super) fn match_field(crm: &CrmConfig) -> Option<&str> {
+    match &crm.rules.account_match {
+        AccountMatch::None => None,
+        AccountMatch::Name => Some(NAME_FIELD),
+        AccountMatch::Field(field) => Some(field),
+    }
 }
 
 impl Push<'_> {

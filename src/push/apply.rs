@@ -2,8 +2,8 @@
 //! here; what to send was planned, what came back is sorted by the CRM's answers.
 //!
 //! A batch is prepared (fields read again), sent (no file is touched while waiting), and settled (links, rejections and
-//! credits in one transaction). A killed push heals by itself: what was sent and not settled is sent again, and an
-//! upsert by name finds what it made the first time.
+//! credits in one transaction). A killed push heals by itself: what was sent and not settled is sent again, also when
+//! the record has gone back to what it was, and an upsert by name finds what it made the first time.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -13,13 +13,13 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::api::crm::{RECORDS_PER_REQUEST, Write, WriteItem};
 use crate::api::{CrmApi, Error};
-use crate::db::{Acknowledgement, Batch as Settled, Db, NOTHING_SENT, Owner, PushQuery, Rejection};
+use crate::db::{Acknowledgement, Batch as Settled, Db, Fingerprint, NOTHING_SENT, Owner, PushQuery, Rejection};
 use crate::model::Kind;
 use crate::model::crm::Refusal;
 use crate::model::instant::format_instant;
 use crate::model::json::sha256_hex;
 use crate::push::budget::Budget;
-use crate::push::fields::{Lookup, Mapping, merged, value_of};
+use crate::push::fields::{Lookup, Mapping, is_final, merged, value_of};
 use crate::push::plan::{Key, Names, Parents, Plan};
 use crate::push::summary::Rejected;
 
@@ -64,6 +64,8 @@ struct Item {
     fields: String,
     /// What was acknowledged before.
     sent: Option<String>,
+    /// Of what the fields are made of; None when a parent's id will change them.
+    fingerprint: Option<Fingerprint>,
 }
 
 /// Why a push ended before its plan.
@@ -135,6 +137,7 @@ impl Sender<'_> {
                 if prepared.items.is_empty() {
                     continue;
                 }
+                self.note_unanswered(&prepared)?;
                 budget.reserve(prepared.items.len());
                 in_flight.push(send(self.api, self.module, self.mapping.name_field(), prepared));
             }
@@ -180,8 +183,21 @@ impl Sender<'_> {
             self.mapping.write(row, &self.names.name(key), &lookups, &mut fields)?;
             let linked = row.link.as_ref().map(|link| link.crm_id.to_owned());
             let sent = row.link.as_ref().map(|link| link.fields_sent.to_owned());
-            Ok(Item { key, crm_id: adopted.or(linked), fields, sent })
+            if let Some(unanswered) = row.link.as_ref().and_then(|link| link.unanswered) {
+                // a field that has become empty since: it must be known what the CRM holds there
+                fields = merged(Some(unanswered), &fields)?;
+            }
+            let fingerprint = is_final(&lookups).then_some(row.fingerprint);
+            Ok(Item { key, crm_id: adopted.or(linked), fields, sent, fingerprint })
         })
+    }
+
+    /// Until the answer is saved, nobody knows what the CRM holds of records that were linked before.
+    fn note_unanswered(&self, prepared: &Prepared) -> Result<()> {
+        let linked = prepared.items.iter().filter(|item| item.sent.is_some());
+        let unanswered: Vec<(&str, i64, &str)> =
+            linked.map(|item| (self.names.store_id(item.key), item.key.id, item.fields.as_str())).collect();
+        self.db.save_unanswered(self.target, self.kind, &unanswered)
     }
 
     /// Saves what came of a batch; returns what is to be adopted or restored.
@@ -250,6 +266,7 @@ impl Sender<'_> {
             record_id: item.key.id.to_string(),
             crm_id,
             fields_sent: merged(item.sent.as_deref(), &item.fields)?,
+            fingerprint: item.fingerprint,
         })
     }
 
@@ -409,6 +426,7 @@ mod tests {
             crm_id: Some("42".to_owned()),
             fields: r#"{"Name":"1"}"#.to_owned(),
             sent: None,
+            fingerprint: None,
         };
         assert_eq!(with_id(&item), r#"{"id":"42","Name":"1"}"#);
     }

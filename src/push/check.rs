@@ -3,6 +3,8 @@
 //! A module or field that is not there under the configured API name is looked for by its label, and by its default API
 //! name behind an extension's prefix (`zpartner__Status`); the configuration lines that name it so are part of the answer.
 
+mod accounts;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -13,6 +15,7 @@ use crate::failure::{Code, Failure};
 use crate::model::Kind;
 use crate::model::crm::{FieldInfo, ModuleInfo, Organisation};
 use crate::model::tables::{CrmType, LookupTo};
+use crate::push::check::accounts::AccountCheck;
 use crate::push::fields::{Wanted, wanted};
 use crate::screen::{self, counted};
 
@@ -25,6 +28,8 @@ pub struct Check {
     pub(super) host: String,
     pub(super) organisation: Option<Organisation>,
     pub(super) modules: Vec<ModuleCheck>,
+    /// None when accounts are not looked up.
+    pub(super) accounts: Option<AccountCheck>,
     /// Something could not be read for want of a scope.
     pub(super) refused: Option<Failure>,
 }
@@ -76,6 +81,26 @@ pub async fn check(db: &Db, crm: &CrmConfig, api: &CrmApi, now: &str) -> Result<
         }
         module.measure(db)?;
     }
+    match accounts::look(crm, api).await {
+        Ok(accounts) => check.accounts = accounts,
+        // querying is a scope of its own
+        Err(error @ Error::Credentials { .. }) => {
+            check.refused.get_or_insert(error.into_failure(Code::Crm));
+        }
+        Err(error) => return Err(error.into_failure(Code::Crm).into()),
+    }
+    Ok(check)
+}
+
+/// The same without keeping what was read; with a mirror, its texts are measured too.
+///
+/// # Errors
+/// As for [`check`].
+pub async fn inspect(db: Option<&Db>, crm: &CrmConfig, api: &CrmApi) -> Result<Check> {
+    let mut check = look(crm, api).await.map_err(|error| error.into_failure(Code::Crm))?;
+    if let Some(db) = db {
+        check.modules.iter_mut().try_for_each(|module| module.measure(db))?;
+    }
     Ok(check)
 }
 
@@ -101,7 +126,7 @@ pub(super) async fn look(crm: &CrmConfig, api: &CrmApi) -> Result<Check, Error> 
     for module in &mut modules {
         module.judge(crm, &names);
     }
-    Ok(Check { host: crm.host(), organisation, modules, refused })
+    Ok(Check { host: crm.host(), organisation, modules, accounts: None, refused })
 }
 
 impl ModuleCheck {
@@ -274,11 +299,22 @@ impl Problem {
 }
 
 impl Check {
+    fn fits(&self) -> bool {
+        self.modules.iter().all(ModuleCheck::fits) && self.accounts.as_ref().is_none_or(AccountCheck::fits)
+    }
+
     pub fn exit(&self) -> u8 {
         match &self.refused {
             Some(refused) => refused.code.exit(),
-            None => 3 * u8::from(!self.modules.iter().all(ModuleCheck::fits)),
+            None => 3 * u8::from(!self.fits()),
         }
+    }
+
+    /// Modules that are not there under their name, and fields that do not fit.
+    pub fn misfits(&self) -> (usize, usize) {
+        let modules = self.modules.iter().filter(|module| !module.is_as_configured()).count();
+        let fields = self.modules.iter().flat_map(|module| &module.fields).filter(|field| !field.problems.is_empty());
+        (modules, fields.count())
     }
 
     /// The configuration lines under which everything that was found is found by name.
@@ -321,6 +357,7 @@ impl Check {
             "command": "crm check", "version": env!("CARGO_PKG_VERSION"), "exit": self.exit(), "target": self.host,
             "organisation": organisation,
             "modules": self.modules.iter().map(ModuleCheck::json).collect::<Vec<_>>(),
+            "accounts": self.accounts.as_ref().map(AccountCheck::json),
             "config": self.config_lines(),
             "error": self.refused.as_ref().map(crate::failure::json),
         })
@@ -334,6 +371,7 @@ impl Check {
         for module in &self.modules {
             lines.extend(module.lines());
         }
+        lines.extend(self.accounts.as_ref().map(AccountCheck::line));
         let config = self.config_lines();
         if !config.is_empty() {
             lines.push("\nwrite this into the configuration:".to_owned());

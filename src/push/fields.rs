@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::config::{AccountMatch, CrmConfig};
 use crate::db::{Cell, ParentRow, PushRow};
 use crate::model::crm::FieldInfo;
-use crate::model::json::{Members, Scalar};
+use crate::model::json::{Members, Scalar, sha256_hex};
 use crate::model::money;
 use crate::model::tables::{Column, CrmField, CrmType, Drift, LookupTo, ValueType};
 use crate::model::{Kind, Table};
@@ -20,6 +20,16 @@ use crate::push::tolerance::Tolerance;
 
 /// The field whose value is the record's name; also what an upsert finds a record by.
 const NAME_COLUMN: &str = "name";
+
+/// The code that makes fields of values and compares them: with other code, every record is looked at once.
+const CODE: [&str; 6] = [
+    include_str!("fields.rs"),
+    include_str!("plan.rs"),
+    include_str!("tolerance.rs"),
+    include_str!("../model/columns.rs"),
+    include_str!("../model/json.rs"),
+    include_str!("../model/money.rs"),
+];
 
 /// A field that the configuration asks for.
 #[derive(Clone, Debug)]
@@ -168,6 +178,13 @@ impl Mapping {
         self.targets.iter().any(|target| target.source == Source::Parent(place))
     }
 
+    /// Everything besides a record's values that its fields and their comparison follow from, in one text: the targets,
+    /// the code, and `more` of the push's. Two that differ may stand for the same; two that agree never differ.
+    pub(super) fn basis(&self, more: &str) -> String {
+        let made_by: String = CODE.iter().map(|source| sha256_hex(source.as_bytes())).collect();
+        sha256_hex(format!("{made_by}{:?}{:?}{more}", self.targets, self.tolerance).as_bytes())
+    }
+
     /// Whether two mappings make the same fields of every record.
     pub(super) fn same_as(&self, other: &Self) -> bool {
         self.targets == other.targets
@@ -220,6 +237,11 @@ impl Mapping {
             _ => None,
         })
     }
+}
+
+/// Whether no parent's fate is open: what a record sends now it sends until something of it changes.
+pub(super) fn is_final(lookups: &[Lookup]) -> bool {
+    lookups.iter().all(|lookup| matches!(lookup, Lookup::None | Lookup::Linked(_)))
 }
 
 /// What a parent's row means for the child (design, "Push is state, not a queue"). `pending` says whether an unlinked

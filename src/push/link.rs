@@ -2,7 +2,8 @@
 //! keep their records. Runs by itself before the first push to a module that nothing is linked to.
 //!
 //! It reads id and name of every record and changes nothing in the CRM. A name that several CRM records bear is
-//! *ambiguous*: told, and left alone.
+//! *ambiguous*: told, and held back. Our record is not sent, because an upsert by that name would write over whichever
+//! of them the CRM meets first; it is looked for again when a refused record would be sent again, and by `crm link`.
 
 use std::collections::HashMap;
 
@@ -13,14 +14,17 @@ use serde_json::{Value, json};
 use crate::api::crm::record_id;
 use crate::api::{CrmApi, Error};
 use crate::config::CrmConfig;
-use crate::db::{Db, FoundLink};
+use crate::db::{Batch, Db, FoundLink, Rejection};
 use crate::failure::{self, Code, Failure};
 use crate::model::Kind;
 use crate::model::instant::format_instant;
+use crate::push::apply::retry_at;
 use crate::push::fields::Mapping;
 use crate::push::plan::{Key, Names};
 use crate::screen::{self, counted};
 
+/// The code of a record whose name several of the CRM's records bear.
+pub(super) const AMBIGUOUS: &str = "AMBIGUOUS_NAME";
 /// Ambiguous names shown to a person; `--json` has them all.
 const SHOWN: usize = 20;
 
@@ -36,6 +40,8 @@ pub(super) struct Linked {
     pub(super) taken: Vec<(String, String)>,
     /// The CRM did not list all it has.
     pub(super) is_cut: bool,
+    /// Records are held or free that were not before.
+    pub(super) holds_changed: bool,
 }
 
 pub struct LinkSummary {
@@ -95,9 +101,11 @@ pub(super) async fn link_kind(
     })?;
     let mut links = Vec::new();
     let mut linked = Vec::new();
+    let mut held = Vec::new();
     for (key, ids) in matches {
         let [crm_id] = ids else {
             found.ambiguous.push((names.name(key), ids.to_vec()));
+            held.push(ambiguous(names, key, ids, name_field));
             continue;
         };
         let record_id = key.id.to_string();
@@ -110,6 +118,8 @@ pub(super) async fn link_kind(
         links.push(FoundLink { store_id, record_id, crm_id: crm_id.clone() });
         linked.push(key);
     }
+    // before the links, which say that the module was looked through
+    found.holds_changed = hold(db, &target, crm, kind, &held, now)?;
     // the names by which records were found must not change afterwards
     for (store_id, template) in names.decide(linked.into_iter()) {
         db.save_record_name(&store_id, &template)?;
@@ -117,6 +127,34 @@ pub(super) async fn link_kind(
     db.save_links(&target, kind, &links, &format_instant(now))?;
     found.linked = links.len() as u64;
     Ok(Ok(found))
+}
+
+fn ambiguous(names: &Names, key: Key, ids: &[String], name_field: &str) -> Rejection {
+    let name = names.name(key);
+    Rejection {
+        store_id: names.store_id(key).to_owned(),
+        record_id: key.id.to_string(),
+        code: AMBIGUOUS.to_owned(),
+        message: format!(
+            "several records in the CRM are called {name}: {}; leave one of them that name, then run `storemirror crm link`",
+            ids.join(", ")
+        ),
+        field: Some(name_field.to_owned()),
+        value: Some(name),
+        fields_sha256: String::new(),
+        gone: false,
+    }
+}
+
+/// Notes which records are held back for their names, and frees the others; returns whether there is any.
+fn hold(db: &Db, target: &str, crm: &CrmConfig, kind: Kind, held: &[Rejection], now: DateTime<Utc>) -> Result<bool> {
+    let freed = db.clear_code(target, kind, AMBIGUOUS, held)?;
+    if !held.is_empty() {
+        let (host, at) = (crm.host(), format_instant(now));
+        let batch = Batch { target, host: &host, kind, now: &at, credits: 0, acknowledged: &[], rejected: held };
+        db.save_push(&batch, |attempts| retry_at(now, attempts))?;
+    }
+    Ok(freed || !held.is_empty())
 }
 
 /// The ids of all records of a module by their name.
@@ -152,7 +190,11 @@ impl Linked {
     pub(super) fn notes(&self, module: &str) -> Vec<String> {
         let mut notes = Vec::new();
         for (name, ids) in self.ambiguous.iter().take(SHOWN) {
-            notes.push(format!("{module}: several records are called {}: {}", screen::plain(name), ids.join(", ")));
+            notes.push(format!(
+                "{module}: several records are called {}: {}; ours is held back",
+                screen::plain(name),
+                ids.join(", ")
+            ));
         }
         if self.ambiguous.len() > SHOWN {
             notes.push(format!("… and {} more names like that", self.ambiguous.len() - SHOWN));

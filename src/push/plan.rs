@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Result;
 
-use crate::db::{Db, NOTHING_SENT, PushQuery, PushRow};
+use crate::db::{Db, Known, NOTHING_SENT, PushQuery, PushRow};
 use crate::model::Kind;
 use crate::model::json::sha256_hex;
-use crate::push::fields::{Lookup, Mapping, difference, lookup_of, record_name, unchanged};
+use crate::push::fields::{Lookup, Mapping, difference, is_final, lookup_of, record_name, unchanged};
+use crate::push::link::AMBIGUOUS;
 
 /// A record within its kind: the place of its store in [`Names`], and its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,6 +86,8 @@ pub(super) struct Plan {
     pub(super) settled: Vec<Key>,
     /// Field → records whose update would change it.
     pub(super) differing: BTreeMap<String, u64>,
+    /// Records held for their names are due to be looked for again.
+    pub(super) looks_for_names: bool,
     /// Planned records whose payload does not fit its field.
     pub(super) without_payload: u64,
     pub(super) changes: Vec<Change>,
@@ -104,9 +107,16 @@ pub(super) struct Rules<'a> {
     pub(super) retry_rejected: bool,
     /// How many changes to describe.
     pub(super) show: usize,
+    /// The module's key of links, to note there which records need no look next time; None: nothing is written.
+    pub(super) note_in: Option<&'a str>,
 }
 
 impl Names {
+    /// What the names are made of.
+    pub(super) fn basis(&self) -> String {
+        self.stores.iter().map(|store| format!("{:?}={:?};", store.id, store.template)).collect()
+    }
+
     /// `stored` holds every store with its template, if decided; `configured` the stores of the configuration.
     pub(super) fn new(stored: Vec<(String, Option<String>)>, configured: &[String]) -> Self {
         let fresh = stored.iter().all(|(_, template)| template.is_none());
@@ -176,7 +186,10 @@ impl Parents {
     }
 }
 
-/// Plans one kind.
+/// Records that are noted at a time: so many are kept in memory.
+const NOTED_AT_ONCE: usize = 10_000;
+
+/// Plans one kind. Records known to be unchanged by their fingerprint are counted and not read.
 pub(super) fn plan(
     db: &Db,
     kind: Kind,
@@ -188,13 +201,21 @@ pub(super) fn plan(
 ) -> Result<Plan> {
     let mut plan = Plan::default();
     let mut fields = String::new();
-    db.push_rows(query, |row| {
+    let mut known = Vec::new();
+    let unread = db.push_rows(query, |row| {
         let key = Key { store: names.place(row.store_id), id: row.id };
         let lookups = parents.lookups(kind, mapping, row, key.store);
         let left_out = mapping.write(row, &names.name(key), &lookups, &mut fields)?;
         let decision = decide(kind.table().pushes_removed, row, &lookups, &fields, rules);
         let decision = calmed(decision, kind, mapping, row, &lookups, &fields);
         plan.count(key, row, decision, left_out);
+        plan.looks_for_names |= decision == Decision::Held && is_held_for_name(row) && is_due(row, rules);
+        if let (Some(target), true) = (rules.note_in, is_known(row, decision, &lookups)) {
+            known.push(Known { store_id: row.store_id.to_owned(), id: row.id, fingerprint: row.fingerprint });
+            if known.len() == NOTED_AT_ONCE {
+                db.save_fingerprints(target, kind, &std::mem::take(&mut known))?;
+            }
+        }
         let is_adoption = row.link.as_ref().is_some_and(|link| link.fields_sent == NOTHING_SENT);
         if decision == Decision::Update && is_adoption {
             plan.adoptions += 1;
@@ -207,7 +228,18 @@ pub(super) fn plan(
         }
         Ok(())
     })?;
+    plan.counts.unchanged += unread;
+    plan.linked += unread;
+    if let (Some(target), false) = (rules.note_in, known.is_empty()) {
+        db.save_fingerprints(target, kind, &known)?;
+    }
     Ok(plan)
+}
+
+/// Whether nothing is to be done about a record until one of the values it is made of is another.
+fn is_known(row: &PushRow, decision: Decision, lookups: &[Lookup]) -> bool {
+    let is_linked = row.link.as_ref().is_some_and(|link| !link.gone);
+    decision == Decision::Unchanged && is_linked && row.rejection.is_none() && is_final(lookups)
 }
 
 /// What a push would do with one record.
@@ -272,7 +304,7 @@ fn decide(pushes_removed: bool, row: &PushRow, lookups: &[Lookup], fields: &str,
     if lookups.contains(&Lookup::Waiting) {
         return Decision::Waiting;
     }
-    if !lookups.contains(&Lookup::Pending) && unchanged(link.fields_sent, fields) {
+    if link.unanswered.is_none() && !lookups.contains(&Lookup::Pending) && unchanged(link.fields_sent, fields) {
         return Decision::Unchanged;
     }
     due(row, lookups, fields, rules, Decision::Update)
@@ -287,8 +319,8 @@ fn calmed(
     lookups: &[Lookup],
     fields: &str,
 ) -> Decision {
-    let sent = row.link.as_ref().map(|link| link.fields_sent);
-    match (decision, sent) {
+    let answered = row.link.as_ref().filter(|link| link.unanswered.is_none());
+    match (decision, answered.map(|link| link.fields_sent)) {
         (Decision::Update, Some(sent))
             if !lookups.contains(&Lookup::Pending) && mapping.tolerance.covers(kind.table(), sent, fields) =>
         {
@@ -303,9 +335,21 @@ fn due(row: &PushRow, lookups: &[Lookup], fields: &str, rules: &Rules, operation
     let Some(rejection) = &row.rejection else {
         return operation;
     };
+    // only another look at the CRM frees it
+    if operation == Decision::Create && is_held_for_name(row) {
+        return Decision::Held;
+    }
     let changed = || lookups.contains(&Lookup::Pending) || sha256_hex(fields.as_bytes()) != rejection.fields_sha256;
-    let waits = rules.now < rejection.next_at && rejection.next_at <= rules.longest_wait;
-    if rules.retry_rejected || !waits || changed() { operation } else { Decision::Held }
+    if is_due(row, rules) || changed() { operation } else { Decision::Held }
+}
+
+fn is_held_for_name(row: &PushRow) -> bool {
+    row.rejection.as_ref().is_some_and(|rejection| rejection.code == AMBIGUOUS)
+}
+
+fn is_due(row: &PushRow, rules: &Rules) -> bool {
+    let waits = |next_at: &str| rules.now < next_at && next_at <= rules.longest_wait;
+    rules.retry_rejected || row.rejection.as_ref().is_some_and(|rejection| !waits(rejection.next_at))
 }
 
 impl Plan {
@@ -384,8 +428,13 @@ mod tests {
     use super::*;
     use crate::db::{LinkRow, RejectionRow};
 
-    const RULES: Rules =
-        Rules { now: "2026-03-02T00:00:00Z", longest_wait: "2026-03-09T00:00:00Z", retry_rejected: false, show: 0 };
+    const RULES: Rules = Rules {
+        now: "2026-03-02T00:00:00Z",
+        longest_wait: "2026-03-09T00:00:00Z",
+        retry_rejected: false,
+        show: 0,
+        note_in: None,
+    };
     const FIELDS: &str = r#"{"Name":"1","Status":"active"}"#;
 
     fn row(link: Option<(&'static str, bool)>) -> PushRow<'static> {
@@ -393,15 +442,16 @@ mod tests {
             store_id: "us",
             id: 1,
             removed: false,
-            link: link.map(|(fields_sent, gone)| LinkRow { crm_id: "5", gone, fields_sent }),
+            link: link.map(|(fields_sent, gone)| LinkRow { crm_id: "5", gone, fields_sent, unanswered: None }),
             rejection: None,
             parents: Vec::new(),
             cells: Vec::new(),
+            fingerprint: [0; 16],
         }
     }
 
     fn refused(row: PushRow<'static>, hash: &'static str, next_at: &'static str) -> PushRow<'static> {
-        PushRow { rejection: Some(RejectionRow { fields_sha256: hash, next_at }), ..row }
+        PushRow { rejection: Some(RejectionRow { code: "INVALID_DATA", fields_sha256: hash, next_at }), ..row }
     }
 
     fn decided(row: &PushRow, lookups: &[Lookup]) -> Decision {
@@ -414,6 +464,15 @@ mod tests {
         assert_eq!(decided(&row(Some((FIELDS, false))), &[]), Decision::Unchanged);
         assert_eq!(decided(&row(Some((r#"{"Name":"1"}"#, false))), &[]), Decision::Update);
         assert_eq!(decided(&row(Some((r#"{"Name":"1"}"#, true))), &[]), Decision::Held);
+    }
+
+    #[test]
+    fn a_record_that_went_back_while_no_answer_came_is_sent_again() {
+        let mut unanswered = row(Some((FIELDS, false)));
+        unanswered.link.as_mut().unwrap().unanswered = Some(r#"{"Name":"1","Status":"inactive"}"#);
+        assert_eq!(decided(&unanswered, &[]), Decision::Update);
+        unanswered.removed = true;
+        assert_eq!(decide(false, &unanswered, &[], FIELDS, &RULES), Decision::Unchanged);
     }
 
     #[test]
@@ -449,6 +508,12 @@ mod tests {
         assert_eq!(decide(true, &refused(row(None), hash, later), &[], FIELDS, &at_once), Decision::Create);
         let linked = row(Some((r#"{"Name":"1"}"#, false)));
         assert_eq!(decided(&refused(linked, hash, later), &[]), Decision::Held);
+        let held = |next_at| PushRow {
+            rejection: Some(RejectionRow { code: AMBIGUOUS, fields_sha256: "", next_at }),
+            ..row(None)
+        };
+        assert_eq!(decided(&held(RULES.now), &[]), Decision::Held, "an upsert would meet one of several");
+        assert_eq!((is_due(&held(RULES.now), &RULES), is_due(&held(later), &RULES)), (true, false));
         let reverted = row(Some((FIELDS, false)));
         assert_eq!(decided(&refused(reverted, hash, later), &[]), Decision::Unchanged);
     }

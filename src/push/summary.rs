@@ -159,6 +159,26 @@ impl Summary {
         worst([stopped, if self.kinds.iter().any(KindSummary::is_incomplete) { 3 } else { 0 }])
     }
 
+    /// What made it fail, as opposed to leave something for later.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.error.as_ref().filter(|_| !matches!(self.exit(), 0 | 3))
+    }
+
+    /// Why it stopped, if it did.
+    pub fn stopped(&self) -> Option<&'static str> {
+        self.stopped
+    }
+
+    /// Records that the CRM refused, now or before.
+    pub fn refused(&self) -> u64 {
+        self.rejections.len() as u64 + self.sum(|kind| kind.planned.held)
+    }
+
+    /// At the brake: how many updates, of how many linked records.
+    pub fn braked(&self) -> Option<(u64, u64)> {
+        self.brake.as_ref().map(|brake| (brake.updates, brake.linked))
+    }
+
     pub fn json(&self) -> Value {
         json!({
             "command": "push",

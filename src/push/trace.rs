@@ -84,7 +84,7 @@ impl Push<'_> {
     fn plan_one(&mut self, kind: Kind, store_id: &str, id: i64) -> Result<Option<One>> {
         let Some(push) = self.kinds.iter().find(|push| push.kind == kind) else { return Ok(None) };
         let (now, longest_wait) = (format_instant(self.now), longest_wait(self.now));
-        let rules = Rules { now: &now, longest_wait: &longest_wait, retry_rejected: false, show: 1 };
+        let rules = Rules { now: &now, longest_wait: &longest_wait, retry_rejected: false, show: 1, note_in: None };
         let key = Key { store: self.names.place(store_id), id };
         plan::plan_one(self.db, push.kind, &push.query, &push.mapping, &self.names, &self.parents, &rules, key)
     }

@@ -27,6 +27,7 @@ pub const BUNDLED: &[(&str, &str)] = bundled!(
     "commission_state_changes",
     "commissions_by_customer",
     "commissions_by_month",
+    "commissions_by_month_and_state",
     "commissions_by_service",
     "commissions_by_state",
     "commissions_missing",

@@ -1,7 +1,8 @@
 //! Statements: a month of commissions frozen as it was known, printed the same ever after, and what changed since.
 //!
 //! A month is that of the commissions' days. It can be frozen once it is over; until then it can only be looked at. The
-//! hash of a statement is that of its CSV, so that whoever has the file can prove which one it is.
+//! hash of a statement is that of its CSV, so that whoever has the file can prove which one it is. Where a customer was
+//! forgotten since, the rows lack who it was, a second hash is of them as they are now, and the first one stays.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -115,8 +116,8 @@ impl Statement {
     /// `config` when somebody changed its rows: they must be what their hash was made of.
     pub fn frozen(db: &Db, month: &Month) -> Result<Option<Self>> {
         let Some(frozen) = db.frozen_statement(&month.name)? else { return Ok(None) };
-        let table = frozen_rows(db, month)?;
-        if sha256(&table)? != frozen.sha256 {
+        let table = frozen_rows(db, &month.name)?;
+        if sha256(&table)? != frozen.present_sha256() {
             return Err(Failure::config(format!("the statement of {} is not the one that was frozen", month.name))
                 .hint("its rows were changed in the database: take them from a backup")
                 .into());
@@ -124,6 +125,23 @@ impl Statement {
         let totals = totals(db, month, true)?;
         let month = month.name.clone();
         Ok(Some(Self { month, frozen: Some(frozen), newly_frozen: false, table, totals, warnings: Vec::new() }))
+    }
+
+    /// The hash of a frozen month's CSV as its rows are now.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn hash(db: &Db, month: &str) -> Result<String> {
+        sha256(&frozen_rows(db, month)?)
+    }
+
+    /// Whether a month's rows are what its hash was made of; also where it is not frozen.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn is_as_frozen(db: &Db, month: &str) -> Result<bool> {
+        let Some(frozen) = db.frozen_statement(month)? else { return Ok(true) };
+        Ok(Self::hash(db, month)? == frozen.present_sha256())
     }
 
     /// The month as it would be frozen now.
@@ -136,7 +154,7 @@ impl Statement {
             month: month.name.clone(),
             frozen: None,
             newly_frozen: false,
-            table: rows(db, &sql, month)?,
+            table: rows(db, &sql, &month.name)?,
             totals: totals(db, month, false)?,
             warnings: month.warnings(db)?,
         })
@@ -147,7 +165,7 @@ impl Statement {
     /// # Errors
     /// When the database cannot be written.
     pub fn freeze(db: &Db, month: &Month, now: DateTime<Utc>) -> Result<Self> {
-        db.freeze_statement(&month.name, &format_instant(now), || sha256(&frozen_rows(db, month)?))?;
+        db.freeze_statement(&month.name, &format_instant(now), || Self::hash(db, &month.name))?;
         let Some(frozen) = Self::frozen(db, month)? else { anyhow::bail!("{} was not frozen", month.name) };
         Ok(Self { newly_frozen: true, warnings: month.warnings(db)?, ..frozen })
     }
@@ -158,12 +176,19 @@ impl Statement {
     /// What `out` returns.
     pub fn write(&self, json: bool, out: &mut dyn Write) -> Result<()> {
         #[derive(Serialize)]
+        struct Redacted<'a> {
+            redacted_at: &'a str,
+            rows: u64,
+            sha256: &'a str,
+        }
+        #[derive(Serialize)]
         struct Answer<'a> {
             command: &'a str,
             exit: u8,
             month: &'a str,
             frozen_at: Option<&'a str>,
             sha256: Option<&'a str>,
+            redaction: Option<Redacted<'a>>,
             newly_frozen: bool,
             records: usize,
             totals: Rows<'a>,
@@ -175,20 +200,24 @@ impl Statement {
         if !json {
             return write_csv(&self.table, Reader::Program, out);
         }
-        let answer = Answer {
-            command: "statement",
-            exit: 0,
-            month: &self.month,
-            frozen_at: self.frozen.as_ref().map(|frozen| frozen.frozen_at.as_str()),
-            sha256: self.frozen.as_ref().map(|frozen| frozen.sha256.as_str()),
-            newly_frozen: self.newly_frozen,
-            records: self.table.rows.len(),
-            totals: Rows(&self.totals),
-            columns: &self.table.columns,
-            rows: Rows(&self.table),
-            warnings: &self.warnings,
-            error: None,
-        };
+        let answer =
+            Answer {
+                command: "statement",
+                exit: 0,
+                month: &self.month,
+                frozen_at: self.frozen.as_ref().map(|frozen| frozen.frozen_at.as_str()),
+                sha256: self.frozen.as_ref().map(|frozen| frozen.sha256.as_str()),
+                redaction: self.frozen.as_ref().and_then(|frozen| frozen.redaction.as_ref()).map(|redaction| {
+                    Redacted { redacted_at: &redaction.redacted_at, rows: redaction.rows, sha256: &redaction.sha256 }
+                }),
+                newly_frozen: self.newly_frozen,
+                records: self.table.rows.len(),
+                totals: Rows(&self.totals),
+                columns: &self.table.columns,
+                rows: Rows(&self.table),
+                warnings: &self.warnings,
+                error: None,
+            };
         serde_json::to_writer(&mut *out, &answer)?;
         Ok(writeln!(out)?)
     }
@@ -202,6 +231,12 @@ impl Statement {
             }
             None => format!("{} with {records} so far; nothing is frozen", self.month),
         }];
+        if let Some(redaction) = self.frozen.as_ref().and_then(|frozen| frozen.redaction.as_ref()) {
+            lines.push(format!(
+                "who {} of them were earned on was forgotten {}; amounts are as frozen, sha256 since then {}",
+                redaction.rows, redaction.redacted_at, redaction.sha256
+            ));
+        }
         if !self.totals.rows.is_empty() {
             let columns = ["store_id", "entity", "payout_currency", "records", "net_payout", "balance_payout"];
             lines.push(self.totals.excerpt(&columns, usize::MAX));
@@ -248,7 +283,7 @@ impl Adjustments {
                where r.month = :month and r.store_id = n.store_id and r.commission_id = n.commission_id)
              {ORDER}"
         );
-        let changes = compare(&table, &rows(db, &sql, month)?);
+        let changes = compare(&table, &rows(db, &sql, &month.name)?);
         let sql = "
             select
               store_id, entity, payout_currency,
@@ -260,7 +295,7 @@ impl Adjustments {
             where month = :month
             group by store_id, entity, payout_currency
             order by store_id, entity, payout_currency";
-        Ok(Self { month: month.name.clone(), frozen, changes, totals: rows(db, sql, month)? })
+        Ok(Self { month: month.name.clone(), frozen, changes, totals: rows(db, sql, &month.name)? })
     }
 
     /// Writes one line per change as CSV, or one JSON object.
@@ -397,7 +432,7 @@ fn compare(frozen: &Table, present: &Table) -> Vec<Change> {
     changes
 }
 
-fn frozen_rows(db: &Db, month: &Month) -> Result<Table> {
+fn frozen_rows(db: &Db, month: &str) -> Result<Table> {
     rows(db, &format!("select {FIELDS} from statement_rows where month = :month {ORDER}"), month)
 }
 
@@ -416,14 +451,14 @@ fn totals(db: &Db, month: &Month, frozen: bool) -> Result<Table> {
          order by store_id, entity, payout_currency",
         u8::from(frozen)
     );
-    rows(db, &sql, month)
+    rows(db, &sql, &month.name)
 }
 
-fn rows(db: &Db, sql: &str, month: &Month) -> Result<Table> {
+fn rows(db: &Db, sql: &str, month: &str) -> Result<Table> {
     let mut query = db.prepare_query("statement", sql)?;
     let columns = query.columns().iter().map(|name| Column::named(name, Source::Bundled)).collect();
     let mut table = Table { columns, rows: Vec::new() };
-    query.each(&[("month".to_owned(), text(&month.name))], |row| {
+    query.each(&[("month".to_owned(), text(month))], |row| {
         table.rows.push(row);
         Ok(())
     })?;

@@ -156,7 +156,7 @@ impl Table {
 }
 
 /// A cell as CSV and JSON write it; NULL is empty.
-pub(super) fn cell_text(kind: ColumnKind, value: &Value) -> Cow<'_, str> {
+pub(crate) fn cell_text(kind: ColumnKind, value: &Value) -> Cow<'_, str> {
     match (value, kind) {
         (Value::Null, _) => Cow::Borrowed(""),
         (Value::Text(text), _) => Cow::Borrowed(text),

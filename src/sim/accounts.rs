@@ -79,10 +79,6 @@ impl Accounts {
         self.access_tokens.clear();
     }
 
-    pub(super) fn forget_throttle(&mut self) {
-        self.minted.clear();
-    }
-
     /// Makes a one-use code valid (again).
     pub(super) fn offer_code(&mut self, name: &str, code: &str) {
         if let Some(connection) = self.connections.iter_mut().find(|connection| connection.name == name) {

@@ -14,9 +14,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::collections::VecDeque;
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -33,6 +34,7 @@ const PIECES: usize = 3;
 pub struct Running {
     base: String,
     world: Shared,
+    connections: Arc<AtomicUsize>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,6 +47,22 @@ impl Running {
     /// What `simulate --json` prints: where everything is, and the secrets that open it.
     pub fn connection(&self) -> serde_json::Value {
         lock(&self.world).connection()
+    }
+
+    /// Waits until what clients have sent so far is done, also what a killed one sent with its last breath.
+    ///
+    /// # Errors
+    /// When the servers themselves no longer answer.
+    pub fn finish_requests(&self) -> io::Result<()> {
+        // connections are taken in the order in which they came: once this one is answered, all before it are counted
+        let mut stream = TcpStream::connect(self.base.trim_start_matches("http://"))?;
+        stream.write_all(b"GET /_sim/switches HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        stream.read_to_end(&mut Vec::new())?;
+        drop(stream);
+        while self.connections.load(Ordering::SeqCst) > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Looks at or changes the world; the servers wait meanwhile.
@@ -77,14 +95,16 @@ pub(super) fn start(options: &Options) -> anyhow::Result<Running> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = oneshot::channel();
     let shared = Arc::clone(&world);
+    let connections = Arc::new(AtomicUsize::new(0));
+    let open = Arc::clone(&connections);
     let thread = std::thread::Builder::new()
         .name("simulator".to_owned())
-        .spawn(move || runtime.block_on(serve(listener, shared, stopped)))
+        .spawn(move || runtime.block_on(serve(listener, shared, open, stopped)))
         .context("cannot start the simulator's thread")?;
-    Ok(Running { base, world, stop: Some(stop), thread: Some(thread) })
+    Ok(Running { base, world, connections, stop: Some(stop), thread: Some(thread) })
 }
 
-async fn serve(listener: TcpListener, world: Shared, mut stopped: oneshot::Receiver<()>) {
+async fn serve(listener: TcpListener, world: Shared, open: Arc<AtomicUsize>, mut stopped: oneshot::Receiver<()>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
@@ -96,11 +116,13 @@ async fn serve(listener: TcpListener, world: Shared, mut stopped: oneshot::Recei
         // a connection that failed before it began is the client's to repeat
         let Ok((stream, _)) = accepted else { continue };
         let _ = stream.set_nodelay(true);
-        let world = Arc::clone(&world);
+        let (world, open) = (Arc::clone(&world), Arc::clone(&open));
+        open.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
             let service = service_fn(|request| answer(Arc::clone(&world), request));
             // an error here is a client that went away, or a fault that was meant
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            open.fetch_sub(1, Ordering::SeqCst);
         });
     }
 }

@@ -238,11 +238,6 @@ impl World {
         self.accounts.expire_all();
     }
 
-    /// The token throttle counts from zero again.
-    pub fn forget_token_throttle(&mut self) {
-        self.accounts.forget_throttle();
-    }
-
     /// Makes a one-use authorization code valid for `us`, `eu` or `crm`.
     pub fn offer_code(&mut self, connection: &str, code: &str) {
         self.accounts.offer_code(connection, code);

@@ -94,6 +94,44 @@ fn an_extensions_names_are_found_and_the_lines_it_prints_make_it_fit() {
 }
 
 #[test]
+fn the_field_that_accounts_are_found_by_is_tried() {
+    let of = |account_match: &str, prepare: &dyn Fn(&Bench)| {
+        let bench = Bench::empty().with("crm", &format!("account_match = \"{account_match}\""));
+        prepare(&bench);
+        let ran = bench.run(&["crm", "check", "--json"]);
+        let check = ran.json();
+        let text = bench.run(&["crm", "check"]).exits(ran.exit).stdout;
+        (ran.exit, check["accounts"]["problem"]["problem"].clone(), text)
+    };
+    for good in ["Org_ID", "name"] {
+        let (exit, problem, text) = of(good, &|_| {});
+        assert_eq!((exit, &problem), (0, &Value::Null), "{text}");
+        assert!(text.contains("accounts: found by "), "{text}");
+    }
+    let (exit, problem, text) = of("org_id", &|_| {});
+    assert_eq!((exit, &problem), (3, &json!("missing")), "{text}");
+    assert!(
+        text.contains("accounts: org_id (account_match): missing; account_match = \"Org_ID\" may be meant"),
+        "{text}"
+    );
+    let typed = |data_type: &'static str| {
+        move |bench: &Bench| {
+            bench.sim.with(|world| {
+                world.crm.module_mut("Accounts").field_mut("Org_ID").unwrap().data_type = data_type.to_owned();
+            });
+        }
+    };
+    for data_type in ["textarea", "bigint"] {
+        let (exit, problem, text) = of("Org_ID", &typed(data_type));
+        assert_eq!((exit, &problem), (3, &json!("wrong_type")), "{text}");
+        assert!(text.contains(&format!("is of type {data_type}, not text")), "{text}");
+    }
+    let (exit, problem, text) = of("Org_ID", &|bench| crm_switch(bench, json!({ "coql_max": 100 })));
+    assert_eq!((exit, &problem), (3, &json!("not_searchable")), "{text}");
+    assert!(text.contains("accounts: Org_ID (account_match): cannot be searched"), "{text}");
+}
+
+#[test]
 fn refused_credentials_end_with_their_own_code() {
     let bench = Bench::empty();
     let mut command = bench.command(&["crm", "check", "--json"]);

@@ -24,10 +24,67 @@ fn names_are_linked_across_pages_and_ambiguous_ones_left_alone() {
     let name: String = bench.value("select record_name from stores");
     assert_eq!(name, "{id}", "a linked name is decided");
 
-    let push = bench.run(&["push", "--json"]).exits(0).json();
-    assert_eq!(push["kinds"][0]["adopted"], 3, "two by their links, one of the twins by its name: {push}");
+    let push = bench.run(&["push", "--json"]).exits(3).json();
+    let kind = &push["kinds"][0];
+    assert_eq!((&kind["adopted"], &kind["created"], &kind["planned"]["held"]), (&json!(2), &json!(1), &json!(1)));
     assert_eq!(lists(&bench), 13, "with links there is nothing to look for");
     assert_eq!(crm_value(&bench, "1", "Company_Name"), "Company 1");
+    assert_eq!(crm_value(&bench, "2", "Company_Name"), Value::Null, "neither of the twins is written over");
+}
+
+/// Twins in the CRM: nobody but its owner knows which of them is ours.
+#[test]
+fn a_name_that_several_records_bear_is_held_until_one_is_left() {
+    let bench = ingested([1, 2]);
+    bench.sim.with(|world| world.upsert_record("us", "transactions", "1002", crate::push::desk::transaction(1002, 2)));
+    bench.run(&["ingest"]).exits(0);
+    let twins = [2, 2].map(|_| add_to_crm(&bench, SUBSCRIPTIONS, json!({ "Name": "2" })));
+    let first = bench.run(&["push", "--json"]).exits(3);
+    let kinds = first.json()["kinds"].clone();
+    assert_eq!(
+        (&kinds[0]["created"], &kinds[0]["planned"]["held"], &kinds[0]["left"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
+    assert_eq!(kinds[1]["planned"]["waiting"], 1, "a child waits for its parent: {kinds}");
+    assert!(first.stderr.contains(&format!("several records are called 2: {}; ours is held back", twins.join(", "))));
+    let report = bench.run(&["report", "crm_rejections", "--format", "csv"]).exits(0).stdout;
+    assert!(report.contains("AMBIGUOUS_NAME") && report.contains(&twins[1]), "{report}");
+    let status = bench.run(&["status", "--json"]).json();
+    assert_eq!(status["push"]["rejections"], 1, "{status}");
+
+    let lists_before = lists(&bench);
+    bench.put_subscriptions([3]);
+    bench.run(&["ingest"]).exits(0);
+    let held = bench.run(&["push", "--json"]).exits(3).json();
+    assert_eq!((&held["kinds"][0]["created"], lists(&bench)), (&json!(1), lists_before), "not due: not looked for");
+    bench.run(&["push", "--retry-rejected"]).exits(3);
+    bench.run_at("2026-03-03T06:00:00Z", &["push"]).exits(3);
+    assert_eq!(lists(&bench), lists_before + 2, "asked to, and when its time has come");
+    let attempts: i64 = bench.value("select attempts from crm_rejections");
+    assert_eq!((attempts, crm_value(&bench, "2", "Company_Name")), (3, Value::Null));
+    let trace = bench.run(&["crm", "trace", "subscriptions", "2"]).stdout;
+    assert!(trace.contains("leave one of them that name"), "{trace}");
+
+    bench.sim.with(|world| world.crm.remove_record(SUBSCRIPTIONS, &twins[0]));
+    let linked = bench.run(&["crm", "link", "--json"]).exits(0).json();
+    assert_eq!(linked["kinds"][0]["linked"], 1);
+    let last = bench.run(&["push", "--json"]).exits(0).json();
+    assert_eq!((&last["kinds"][0]["adopted"], &last["kinds"][1]["created"]), (&json!(1), &json!(1)));
+    let crm_id: String = bench.value("select crm_id from crm_links where record_id = '2'");
+    assert_eq!((crm_id, crm_value(&bench, "2", "Company_Name")), (twins[1].clone(), json!("Company 2")));
+    assert_eq!(bench.run(&["push", "--json"]).exits(0).json()["requests"], 0);
+}
+
+#[test]
+fn a_held_name_that_nobody_bears_any_more_is_made() {
+    let bench = ingested([1, 2]);
+    let twins = [2, 2].map(|_| add_to_crm(&bench, SUBSCRIPTIONS, json!({ "Name": "2" })));
+    bench.run(&["push"]).exits(3);
+    bench.sim.with(|world| assert!(twins.iter().all(|id| world.crm.remove_record(SUBSCRIPTIONS, id))));
+    let push = bench.run(&["push", "--retry-rejected", "--json"]).exits(0).json();
+    assert_eq!(push["kinds"][0]["created"], 1);
+    let left: i64 = bench.value("select count(*) from crm_rejections");
+    assert_eq!(left, 0);
 }
 
 #[test]

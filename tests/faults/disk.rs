@@ -62,11 +62,14 @@ fn a_disk_full_at_any_moment_loses_nothing() {
         let mut random = Rng::with_seed(seed);
         let bench = partner(seed);
         let out = bench.path("out").display().to_string();
-        let commands: [&[&str]; 6] = [
+        let (copy, page) = (bench.path("copy.db").display().to_string(), bench.path("page.html").display().to_string());
+        let commands: [&[&str]; 8] = [
             &["ingest", "--json"],
             &["push", "--json"],
             &["statement", "2026-01", "--json"],
             &["export", &out, "--json"],
+            &["backup", "--force", &copy, "--json"],
+            &["dashboard", "-o", &page, "--json"],
             &["rebuild", "--json"],
             &["ingest", "--json"],
         ];

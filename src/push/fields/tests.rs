@@ -41,6 +41,7 @@ fn row<'a>(mapping: &Mapping, cells: &[(&str, Cell<'a>)]) -> PushRow<'a> {
         rejection: None,
         parents: Vec::new(),
         cells: mapping.columns.iter().map(|column| cell(column.name)).collect(),
+        fingerprint: [0; 16],
     }
 }
 
@@ -152,6 +153,6 @@ fn a_parent_decides_what_its_child_sends() {
 
 #[test]
 fn a_gone_link_is_not_a_link_to_compare_with() {
-    let link = LinkRow { crm_id: "1", gone: true, fields_sent: "{}" };
+    let link = LinkRow { crm_id: "1", gone: true, fields_sent: "{}", unanswered: None };
     assert!(link.gone && record_name("{store}:{id}", "us", 7) == "us:7" && record_name("{id}", "us", 7) == "7");
 }

@@ -13,3 +13,4 @@ pub use json::{catalog_json, describe_json, write_json};
 pub(crate) use page::markdown;
 pub use page::{write_html, write_markdown};
 pub use screen::{Screen, catalog_text, describe, write_table};
+pub(crate) use screen::{separated, shown};

@@ -150,7 +150,7 @@ fn write_blocks(table: &Table, rows: &[Vec<String>], width: u16, out: &mut dyn W
 }
 
 /// A cell for the eye: thousands apart, the day of an instant by itself, and nothing in it that could steer the terminal.
-pub(super) fn shown(kind: ColumnKind, value: &Value) -> String {
+pub(crate) fn shown(kind: ColumnKind, value: &Value) -> String {
     let text = cell_text(kind, value);
     match value {
         Value::Integer(_) | Value::Real(_) if kind.is_number() => separated(&text),
@@ -160,7 +160,7 @@ pub(super) fn shown(kind: ColumnKind, value: &Value) -> String {
 }
 
 /// `-1234567.50` as `-1,234,567.50`.
-fn separated(number: &str) -> String {
+pub(crate) fn separated(number: &str) -> String {
     let digits_from = usize::from(number.starts_with('-'));
     let whole_until = number.find(['.', 'e']).unwrap_or(number.len());
     let mut text = number[..digits_from].to_owned();
