@@ -5,6 +5,7 @@
 pub mod data_center;
 pub mod edit;
 pub mod init;
+mod limits;
 mod notify;
 mod party;
 mod rules;
@@ -22,6 +23,7 @@ use crate::model::Kind;
 use crate::model::nearest::{choices, nearest};
 
 pub use data_center::{DATA_CENTERS, DataCenter};
+pub use limits::AnswerLimits;
 pub use notify::{NotifyConfig, Webhook};
 pub use party::Party;
 pub use rules::{AccountMatch, CrmRules};
@@ -74,6 +76,9 @@ pub struct StoreConfig {
     pub page_size: u32,
     pub throttle_wait_seconds: u64,
     pub timeout_seconds: u64,
+    pub answer: AnswerLimits,
+    /// A listing ends, possibly truncated, after so many pages.
+    pub max_pages: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +90,7 @@ pub struct CrmConfig {
     pub daily_credits: Option<u64>,
     pub throttle_wait_seconds: u64,
     pub timeout_seconds: u64,
+    pub answer: AnswerLimits,
     pub modules: BTreeMap<Kind, String>,
     /// Kind → column → API name; None leaves the column out.
     pub fields: BTreeMap<Kind, BTreeMap<String, Option<String>>>,
@@ -145,6 +151,10 @@ struct StoreTable {
     throttle_wait_seconds: u64,
     #[serde(default = "default_timeout_seconds")]
     timeout_seconds: u64,
+    max_answer_mib: Option<u64>,
+    max_answer_seconds: Option<u64>,
+    #[serde(default = "default_max_pages")]
+    max_pages: u64,
     api_url: Option<String>,
     accounts_url: Option<String>,
 }
@@ -161,6 +171,8 @@ struct CrmTable {
     throttle_wait_seconds: u64,
     #[serde(default = "default_timeout_seconds")]
     timeout_seconds: u64,
+    max_answer_mib: Option<u64>,
+    max_answer_seconds: Option<u64>,
     #[serde(default)]
     modules: BTreeMap<String, String>,
     #[serde(default)]
@@ -190,6 +202,11 @@ fn default_throttle_wait_seconds() -> u64 {
 /// How long a server may be silent in the middle of an answer: a page of 20,000 records takes the store a while.
 fn default_timeout_seconds() -> u64 {
     60
+}
+
+/// More pages than any partner's store: a pager that invents records for ever is stopped here.
+fn default_max_pages() -> u64 {
+    1_000_000
 }
 
 /// The largest page ever asked for; the completeness proof goes up to it (design, rule 3).
@@ -384,6 +401,8 @@ fn store(path: &Path, name: &str, value: toml::Value) -> Result<StoreConfig> {
         page_size: table.page_size,
         throttle_wait_seconds: table.throttle_wait_seconds,
         timeout_seconds: table.timeout_seconds.max(1),
+        answer: AnswerLimits::read(table.max_answer_mib, table.max_answer_seconds).map_err(at)?,
+        max_pages: table.max_pages.max(1),
     })
 }
 
@@ -431,6 +450,7 @@ fn crm(path: &Path, table: CrmTable) -> Result<CrmConfig> {
         daily_credits: table.daily_credits,
         throttle_wait_seconds: table.throttle_wait_seconds,
         timeout_seconds: table.timeout_seconds.max(1),
+        answer: AnswerLimits::read(table.max_answer_mib, table.max_answer_seconds).map_err(at)?,
         modules,
         fields,
         rules,

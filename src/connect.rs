@@ -23,7 +23,7 @@ use crate::api::client::Talk;
 use crate::api::grant::{Accounts, Grant, GrantError, Offer, count_organisations};
 use crate::api::{Client, Connection, Error, StoreApi};
 use crate::config::data_center::{self, DataCenter};
-use crate::config::{Config, Credentials, Party, Secret, SecretStore, edit, is_store_id};
+use crate::config::{AnswerLimits, Config, Credentials, Party, Secret, SecretStore, edit, is_store_id};
 use crate::failure::{Code, Failure};
 use crate::files::create_private_folder;
 use crate::model::Kind;
@@ -54,6 +54,7 @@ struct Settings {
     requests_per_minute: Option<u32>,
     throttle_wait_seconds: u64,
     timeout_seconds: u64,
+    answer: AnswerLimits,
 }
 
 /// A data centre the code may belong to.
@@ -253,6 +254,7 @@ async fn prove(config: &Config, settings: &Settings, credentials: Credentials, t
         requests_per_minute: settings.requests_per_minute,
         throttle_wait_seconds: settings.throttle_wait_seconds,
         timeout_seconds: settings.timeout_seconds,
+        answer: settings.answer,
         verbose: false,
         state: &config.paths.state,
     };
@@ -336,6 +338,7 @@ impl Settings {
             requests_per_minute: Some(store.requests_per_minute),
             throttle_wait_seconds: store.throttle_wait_seconds,
             timeout_seconds: store.timeout_seconds,
+            answer: store.answer,
         });
         let crm = config.crm.iter().map(|crm| Self {
             party: Party::Crm,
@@ -347,6 +350,7 @@ impl Settings {
             requests_per_minute: None,
             throttle_wait_seconds: crm.throttle_wait_seconds,
             timeout_seconds: crm.timeout_seconds,
+            answer: crm.answer,
         });
         stores.chain(crm).collect()
     }

@@ -90,6 +90,19 @@ impl std::error::Error for Failure {}
 /// Exit codes in the order in which they win when several apply (contract, "Exit codes").
 const PRECEDENCE: [u8; 7] = [130, 5, 2, 4, 1, 3, 0];
 
+/// What the operating system said anywhere in an error, also through the writers of CSV and JSON.
+pub fn io_kind(error: &anyhow::Error) -> Option<std::io::ErrorKind> {
+    error.chain().find_map(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        let csv = cause.downcast_ref::<csv::Error>().and_then(|error| match error.kind() {
+            csv::ErrorKind::Io(error) => Some(error.kind()),
+            _ => None,
+        });
+        io.or(json).or(csv)
+    })
+}
+
 /// The exit code that wins.
 pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
     codes.into_iter().min_by_key(|code| PRECEDENCE.iter().position(|known| known == code).unwrap_or(0)).unwrap_or(0)

@@ -1,9 +1,26 @@
 //! Files and folders as this program makes them: private to their owner, and replaced in one step.
 
-use std::io::{BufWriter, Write};
+use std::fs::OpenOptions;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
+
+use crate::failure::{Code, Failure};
+
+/// A file that cannot be written, and what to do: room is the machine's matter, names and rights are the user's.
+pub fn cannot_write(path: &Path, cause: ErrorKind, said: &dyn std::fmt::Display) -> Failure {
+    let message = format!("cannot write {}: {said}", path.display());
+    match cause {
+        ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded => {
+            Failure::new(Code::Internal, message).hint("make room and run the same command again")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            Failure::config(message).hint("make the file and its folder writable, or name another")
+        }
+        _ => Failure::config(message).hint("name a file in a folder that exists"),
+    }
+}
 
 /// Creates a folder that only its owner can enter: the mirror holds customers' addresses and a firm's revenue.
 pub fn create_private_folder(folder: &Path) -> Result<(), String> {
@@ -15,6 +32,13 @@ pub fn create_private_folder(folder: &Path) -> Result<(), String> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(|error| format!("cannot create the folder {}: {error}", folder.display()))
+}
+
+/// Files that these options make are their owner's alone from the start.
+pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
 }
 
 /// Replaces a file in one step: whoever reads it sees the old bytes or the new ones, never half of either.
@@ -60,7 +84,7 @@ pub fn replace_with<E: From<std::io::Error>>(
     write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), E> {
     if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+        let mut file = OpenOptions::new().write(true).open(path)?;
         return write(&mut file);
     }
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());

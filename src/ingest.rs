@@ -29,8 +29,6 @@ pub use verify::VerifySummary;
 const RESUME_WITHIN: TimeDelta = TimeDelta::hours(1);
 /// Pages asked for at once when the number of pages is known beforehand.
 const PAGES_IN_FLIGHT: usize = 4;
-/// More pages than any partner's store: a pager that invents records for ever is stopped here.
-const MAX_PAGES: u64 = 1_000_000;
 /// Ids of differing records that `verify` names per kind: enough to look one up.
 const DIFFERING_SHOWN: usize = 10;
 /// A listing is suspicious when more than this many of the known records are missing …
@@ -275,8 +273,9 @@ impl<'a> Lister<'a> {
                 }
                 page_number += 1;
             }
-            if walk.pages >= MAX_PAGES {
-                self.listing.borrow_mut().error = Some(format!("more than {MAX_PAGES} pages"));
+            if walk.pages >= self.store.max_pages {
+                let message = format!("stopped after {} pages (max_pages in the configuration)", walk.pages);
+                self.listing.borrow_mut().error = Some(message);
                 return Ok(Ending::Truncated);
             }
         }

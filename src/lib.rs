@@ -45,6 +45,8 @@ mod session;
 pub mod sim;
 pub mod state;
 pub mod status;
+#[doc(hidden)]
+pub mod untrusted;
 
 use std::io::Write;
 use std::rc::Rc;
@@ -87,7 +89,10 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
             result = dispatch(&session, cli.command, out) => result,
             () = session.interrupt.pressed() => Err(Failure::new(Code::Interrupted, "interrupted").into()),
         };
-        let result = result.map_err(|error| told_apart(&session, error, after));
+        let result = result.map_err(|error| {
+            let error = db::explained(error, &session.config.paths.database);
+            told_apart(&session, error, after)
+        });
         end(&session, asked.as_ref(), &result).await;
         result
     })

@@ -1,17 +1,17 @@
 //! Parse, run, say what went wrong once, and end with the contract's exit code.
 
-use std::io::Write;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue};
 use storemirror::cli::{self, Cli};
-use storemirror::failure::{Code, Failure};
+use storemirror::failure::{Code, Failure, io_kind};
 use storemirror::model::nearest::nearest;
-use storemirror::screen::{fit, width};
+use storemirror::screen::{Shown, fit, lines, width};
 
 fn main() -> ExitCode {
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = stdout();
     if storemirror::completions::answer(&mut stdout) {
         return ExitCode::SUCCESS;
     }
@@ -25,14 +25,20 @@ fn main() -> ExitCode {
     let exit = match storemirror::run(cli, &mut stdout).and_then(|exit| Ok(stdout.flush().map(|()| exit)?)) {
         Ok(exit) => exit,
         // whoever reads has seen enough
-        Err(error) if is_closed_pipe(&error) => 0,
+        Err(error) if io_kind(&error) == Some(ErrorKind::BrokenPipe) => 0,
         Err(error) => report(&mut stdout, command, json, &Failure::of(&error)),
     };
     ExitCode::from(exit)
 }
 
+/// Where data goes. On a terminal nothing in it steers what is shown; a pipe or a file gets every byte as it is.
+fn stdout() -> Box<dyn Write> {
+    let stdout = std::io::stdout().lock();
+    if stdout.is_terminal() { Box::new(Shown::new(stdout)) } else { Box::new(stdout) }
+}
+
 /// Help and version are answers; anything else that cannot be parsed is wrong usage.
-fn usage(stdout: &mut impl Write, error: &clap::Error) -> ExitCode {
+fn usage(stdout: &mut dyn Write, error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         let typed: Vec<_> = std::env::args_os().skip(1).collect();
         let json = typed.iter().any(|argument| argument == "--json");
@@ -74,7 +80,7 @@ fn usage_failure(error: &clap::Error) -> Failure {
 }
 
 #[expect(clippy::print_stderr, reason = "the one place where a failure is said")]
-fn report(stdout: &mut impl Write, command: &str, json: bool, failure: &Failure) -> u8 {
+fn report(stdout: &mut dyn Write, command: &str, json: bool, failure: &Failure) -> u8 {
     let exit = failure.code.exit();
     if json {
         let object =
@@ -83,26 +89,13 @@ fn report(stdout: &mut impl Write, command: &str, json: bool, failure: &Failure)
         let _ = writeln!(stdout, "{object}");
     }
     if !json || failure.code == Code::Internal {
-        let mut said = format!("storemirror: {failure}");
+        let mut said = format!("storemirror: {}", lines(&failure.message));
         if let Some(hint) = &failure.hint {
-            said.push_str(&format!("\n  {hint}"));
+            said.push_str(&format!("\n  {}", lines(hint)));
         }
         // a log keeps each message in a line
         let screen = console::Term::stderr();
         eprintln!("{}", if screen.is_term() { fit(&said, width(&screen)) } else { said });
     }
     exit
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    use std::io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| {
-        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
-        let csv = cause.downcast_ref::<csv::Error>().and_then(|error| match error.kind() {
-            csv::ErrorKind::Io(error) => Some(error.kind()),
-            _ => None,
-        });
-        [io, json, csv].contains(&Some(BrokenPipe))
-    })
 }

@@ -65,9 +65,10 @@ impl Progress {
     /// Says something to the person waiting, above the lines that are being drawn.
     #[expect(clippy::print_stderr, reason = "talk is what stderr is for")]
     pub fn say(&self, message: &str) {
+        let message = crate::screen::lines(message);
         match &self.bars {
             // a terminal that went away has nobody to tell
-            Some(bars) => drop(bars.println(fit(message, width(&console::Term::stderr())))),
+            Some(bars) => drop(bars.println(fit(&message, width(&console::Term::stderr())))),
             None if !self.quiet => eprintln!("{message}"),
             None => {}
         }
@@ -83,7 +84,7 @@ impl Progress {
     pub fn warn(&self, message: &str) {
         match &self.bars {
             Some(_) => self.say(message),
-            None => eprintln!("{message}"),
+            None => eprintln!("{}", crate::screen::lines(message)),
         }
     }
 

@@ -35,7 +35,7 @@ use crate::failure::Failure;
 use crate::model::Kind;
 use crate::model::instant::format_instant;
 use crate::progress::{Progress, Task};
-use crate::push::apply::{Sender, Stop, Tally};
+use crate::push::apply::{Sender, Stop, Tally, longest_wait};
 use crate::push::budget::Budget;
 use crate::push::fields::Mapping;
 use crate::push::plan::{Key, Names, Parents, Plan, Rules};
@@ -172,7 +172,7 @@ impl<'a> Push<'a> {
             .map(|kind| KindPush::new(db, crm, &names, kind))
             .collect::<Result<Vec<_>>>()?;
         let host = crm.host();
-        let before = db.credits_since(&host, &format_instant(now - Duration::hours(CREDIT_HOURS)))?;
+        let before = db.credits_around(&host, now, Duration::hours(CREDIT_HOURS))?;
         Ok(Self {
             db,
             crm,
@@ -204,11 +204,16 @@ impl<'a> Push<'a> {
     }
 
     fn plan(&mut self, first: usize) -> Result<()> {
-        let now = format_instant(self.now);
+        let (now, longest_wait) = (format_instant(self.now), longest_wait(self.now));
         let mut room = if self.options.dry_run { self.options.show } else { 0 };
         for push in &mut self.kinds[first..] {
-            let note_in = (!self.options.dry_run).then_some(push.target.as_str());
-            let rules = Rules { now: &now, retry_rejected: self.options.retry_rejected, show: room, note_in };
+            let rules = Rules {
+                now: &now,
+                longest_wait: &longest_wait,
+                retry_rejected: self.options.retry_rejected,
+                show: room,
+                note_in: (!self.options.dry_run).then_some(push.target.as_str()),
+            };
             push.plan =
                 plan::plan(self.db, push.kind, &push.query, &push.mapping, &mut self.names, &self.parents, &rules)?;
             room -= push.plan.changes.len();

@@ -35,6 +35,14 @@ pub use statement::{Adjustments, Month, Statement};
 pub(crate) use table::cell_text;
 pub use table::{Column, ColumnKind, Table};
 
+/// The title, the grain and the parameters that a report's leading comment declares, or the line that is wrong and why.
+///
+/// # Errors
+/// For a declaration that cannot be read.
+pub fn read_header(sql: &str) -> Result<(String, String, Vec<Parameter>), (usize, String)> {
+    header::parse(sql).map(|header| (header.title, header.grain, header.parameters))
+}
+
 /// What a report is asked for: the day it speaks of, and the instant it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::cli::{self, DictionaryFormat, Format};
 use crate::dashboard::Dashboard;
 use crate::db::Db;
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, io_kind};
 use crate::report::{self, Catalog, Moment};
 use crate::{Session, files, screen};
 
@@ -19,7 +19,7 @@ pub(crate) fn report(session: &Session, arguments: &cli::Report, out: &mut dyn W
     let Some(name) = &arguments.name else {
         let json = report::catalog_json(&catalog);
         let width = screen::width(&console::Term::stdout());
-        let text = || screen::fit(&report::catalog_text(&catalog), width);
+        let text = || screen::fit(&screen::lines(&report::catalog_text(&catalog)), width);
         writeln!(out, "{}", if format == Format::Json { json.to_string() } else { text() })?;
         return Ok(0);
     };
@@ -105,11 +105,9 @@ fn report_format(session: &Session, arguments: &cli::Report) -> Result<Format> {
 /// Has `write` write to a file, which is replaced in one step at its end, or else to `out`.
 fn write_to(file: Option<&Path>, out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let Some(path) = file else { return write(out) };
-    files::replace_with(path, write).map_err(|error| match error.downcast::<std::io::Error>() {
-        Ok(error) => Failure::config(format!("cannot write {}: {error}", path.display()))
-            .hint("name a file in a folder that exists")
-            .into(),
-        Err(other) => other,
+    files::replace_with(path, write).map_err(|error| match io_kind(&error) {
+        Some(kind) => files::cannot_write(path, kind, &error).into(),
+        None => error,
     })
 }
 

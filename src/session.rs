@@ -18,6 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::model::instant::parse_instant;
 use crate::progress::Progress;
 use crate::runs::Outcome;
+use crate::screen::lines;
 use crate::{ingest, push, screen};
 
 /// What every command has at hand.
@@ -126,9 +127,9 @@ impl Session {
         if self.json {
             writeln!(out, "{json}")?;
         } else if !self.quiet {
-            writeln!(out, "{}", text())?;
+            writeln!(out, "{}", lines(&text()))?;
         } else if json["exit"].as_u64().is_some_and(|exit| exit != 0) {
-            eprintln!("{}", text());
+            eprintln!("{}", lines(&text()));
         }
         Ok(())
     }
@@ -172,6 +173,7 @@ impl Session {
             requests_per_minute: None,
             throttle_wait_seconds: crm.throttle_wait_seconds,
             timeout_seconds: crm.timeout_seconds,
+            answer: crm.answer,
             verbose: self.verbose,
             state: &self.config.paths.state,
         };
@@ -198,6 +200,7 @@ impl Session {
             requests_per_minute: Some(store.requests_per_minute),
             throttle_wait_seconds: store.throttle_wait_seconds,
             timeout_seconds: store.timeout_seconds,
+            answer: store.answer,
             verbose: self.verbose,
             state: &self.config.paths.state,
         };

@@ -3,7 +3,6 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -43,6 +42,11 @@ impl Canned {
         self.run(&["ingest", "subscriptions", "--json"])
     }
 
+    /// Ingests subscriptions from it as for a person who wants to know more.
+    pub fn ingest_as_text(&self) -> Ran {
+        self.run(&["ingest", "subscriptions", "-vv"])
+    }
+
     /// The program with this server as its one store.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         let config = format!(
@@ -51,7 +55,7 @@ impl Canned {
         );
         let path = self.folder.path().join("config.toml");
         std::fs::write(&path, config).expect("the configuration is written");
-        let mut command: Command = program(self.folder.path());
+        let mut command = program(self.folder.path());
         command
             .env("STOREMIRROR_CONFIG", path)
             .env("STOREMIRROR_DB", self.folder.path().join("mirror.db"))

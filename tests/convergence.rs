@@ -5,7 +5,7 @@
 //! then the weather clears and the mirror must *settle* within three runs. `STOREMIRROR_SEEDS=N` runs N seeds instead
 //! of 60, `STOREMIRROR_SEED=K` replays one.
 
-mod mirror;
+pub mod mirror;
 mod pager;
 mod storm;
 mod trial;

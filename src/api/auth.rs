@@ -9,15 +9,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use url::Url;
 
 use crate::api::Error;
 use crate::api::client::{nobody_there, read_body, transport_error};
-use crate::api::grant::{Grant, printable};
+use crate::api::grant::{Grant, REPLY_LIMIT_BYTES, REPLY_TIME, printable};
+use crate::api::mask::masked;
 use crate::api::retry::Fault;
 use crate::config::{Credentials, is_loopback};
-use crate::files::write_atomically;
+use crate::files::{private, write_atomically};
 use crate::model::json::sha256_hex;
 
 /// A token is not used in its last minute: it might expire on the way.
@@ -26,8 +27,6 @@ const EXPIRY_MARGIN_SECONDS: u64 = 60;
 const DEFAULT_LIFE_SECONDS: u64 = 3600;
 /// How often a waiting process looks whether another has finished minting.
 const LOCK_POLL: Duration = Duration::from_millis(50);
-/// A token reply is a few hundred bytes.
-const REPLY_LIMIT_BYTES: usize = 64 * 1024;
 
 pub struct TokenSource {
     accounts_url: Url,
@@ -58,16 +57,16 @@ struct Token {
     expires_at: u64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Stored {
-    access_token: String,
+    access_token: SecretString,
     expires_at: u64,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Reply {
-    access_token: Option<String>,
+    access_token: Option<SecretString>,
     expires_in: Option<u64>,
     error: Option<String>,
     error_description: Option<String>,
@@ -109,6 +108,11 @@ impl TokenSource {
         Ok(secret)
     }
 
+    /// What no answer may repeat, the access token in use apart.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> + Clone {
+        [&self.credentials.client_secret, &self.credentials.refresh_token].into_iter()
+    }
+
     async fn lock(&self) -> Result<File, MintError> {
         let cannot = |error: std::io::Error| {
             MintError::Final(Error::Network(format!(
@@ -116,11 +120,8 @@ impl TokenSource {
                 self.cache.path.display()
             )))
         };
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(self.cache.path.with_extension("lock")).map_err(cannot)?;
+        let path = self.cache.path.with_extension("lock");
+        let file = private(OpenOptions::new().create(true).truncate(false).write(true)).open(path).map_err(cannot)?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -135,7 +136,7 @@ impl TokenSource {
         let Some(access_token) = reply.access_token else {
             return Err(self.refused(&reply));
         };
-        self.cache.keep(access_token.into(), reply.expires_in).map_err(|error| {
+        self.cache.keep(access_token, reply.expires_in).map_err(|error| {
             let cache = self.cache.path.display();
             MintError::Final(Error::Network(format!("cannot write the token cache {cache}: {error}")))
         })
@@ -158,7 +159,8 @@ impl TokenSource {
             broken(transport_error(&error))
         })?;
         let status = response.status().as_u16();
-        let body = read_body(response, REPLY_LIMIT_BYTES).await.map_err(broken)?;
+        let body = read_body(response, REPLY_LIMIT_BYTES, REPLY_TIME).await;
+        let body = masked(body.map_err(|unread| broken(unread.message()))?, self.secrets());
         if status >= 500 {
             return Err(broken(format!("HTTP {status}")));
         }
@@ -202,8 +204,9 @@ impl TokenCache {
     fn keep(&self, secret: SecretString, life_seconds: Option<u64>) -> std::io::Result<Token> {
         let life = life_seconds.unwrap_or(DEFAULT_LIFE_SECONDS).max(EXPIRY_MARGIN_SECONDS + 1);
         let token = Token { secret, expires_at: now().saturating_add(life) };
-        let stored = Stored { access_token: token.secret.expose_secret().to_owned(), expires_at: token.expires_at };
-        write_atomically(&self.path, &serde_json::to_vec(&stored)?, true)?;
+        let stored =
+            serde_json::json!({ "access_token": token.secret.expose_secret(), "expires_at": token.expires_at });
+        write_atomically(&self.path, stored.to_string().as_bytes(), true)?;
         Ok(token)
     }
 
@@ -230,7 +233,7 @@ impl TokenCache {
     fn load(&self) -> Option<Token> {
         let text = std::fs::read_to_string(&self.path).ok()?;
         let stored: Stored = serde_json::from_str(&text).ok()?;
-        Some(Token { secret: stored.access_token.into(), expires_at: stored.expires_at })
+        Some(Token { secret: stored.access_token, expires_at: stored.expires_at })
     }
 }
 

@@ -6,24 +6,23 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::DateTime;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::api::Error;
 use crate::api::auth::{MintError, TokenSource};
+use crate::api::mask::masked;
 use crate::api::pace::Pace;
-use crate::api::retry::{Attempts, Decision, Fault, retry_after};
-use crate::config::{Credentials, is_loopback};
+use crate::api::retry::{Attempts, Decision, Fault, http_date, retry_after};
+use crate::config::{AnswerLimits, Credentials, is_loopback};
 use crate::files::create_private_folder;
 use crate::model::json::sha256_hex;
+use crate::screen::plain;
 
 /// A server that does not even accept within this is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// The largest answer read: 20,000 records of 3 kB. A larger one is not a page of the store.
-const BODY_LIMIT_BYTES: usize = 64 * 1024 * 1024;
 /// What is shown of an answer nobody expected (store contract §11).
 const EXCERPT_BYTES: usize = 300;
 /// Waits shorter than this are not worth a word.
@@ -45,6 +44,7 @@ pub struct Connection<'a> {
     pub requests_per_minute: Option<u32>,
     pub throttle_wait_seconds: u64,
     pub timeout_seconds: u64,
+    pub answer: AnswerLimits,
     /// Every request is said, without its secrets.
     pub verbose: bool,
     /// The folder for cached tokens and request times.
@@ -59,6 +59,7 @@ pub struct Client {
     hint: String,
     api_url: Url,
     throttle_wait: Duration,
+    answer: AnswerLimits,
     talk: Talk,
     loopback: bool,
     verbose: bool,
@@ -126,6 +127,7 @@ impl Client {
             hint,
             api_url,
             throttle_wait: Duration::from_secs(connection.throttle_wait_seconds),
+            answer: connection.answer,
             talk,
             loopback,
             verbose: connection.verbose,
@@ -236,21 +238,22 @@ impl Client {
             (self.talk)(&format!("{}: {} {} → HTTP {status}", self.name, request.method, request.path));
         }
         let headers = response.headers().clone();
-        let date = headers.get(DATE).and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
-        self.clock_ahead.set(date.map(|date| unix_seconds() - date.timestamp()));
-        if headers
-            .get("content-length")
-            .and_then(|length| length.to_str().ok()?.parse().ok())
-            .is_some_and(|length: usize| length > BODY_LIMIT_BYTES)
-        {
+        let date = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
+        self.clock_ahead.set(date.map(|date| unix_seconds() - date));
+        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if length.is_some_and(|length: usize| length > self.answer.bytes()) {
             return Outcome::Failed(self.too_large());
         }
-        let body = match read_body(response, BODY_LIMIT_BYTES).await {
+        let body = match read_body(response, self.answer.bytes(), self.answer.time()).await {
             Ok(body) => body,
-            Err(message) if message == TOO_LARGE => return Outcome::Failed(self.too_large()),
-            Err(message) => return broken(message),
+            Err(Unread::TooLarge) => return Outcome::Failed(self.too_large()),
+            Err(Unread::TooSlow) => return Outcome::Failed(self.too_slow()),
+            Err(Unread::Broken(message)) => return broken(message),
         };
-        self.judge(token, &Answer { status, headers: plain_headers(&headers), body }, &headers, read)
+        let secrets = [&token].into_iter().chain(self.tokens.secrets());
+        let mask = |text: Vec<u8>| masked(text, secrets.clone());
+        let answer = Answer { status, headers: plain_headers(&headers, mask), body: mask(body) };
+        self.judge(&token, &answer, &headers, read)
     }
 
     fn build(&self, request: &Request, token: &SecretString) -> reqwest::RequestBuilder {
@@ -268,13 +271,16 @@ impl Client {
     /// What an answer means before anyone reads its body.
     fn judge<T>(
         &self,
-        token: SecretString,
+        token: &SecretString,
         answer: &Answer,
         headers: &HeaderMap,
         read: &impl Fn(&Answer) -> Reading<T>,
     ) -> Outcome<T> {
         let status = answer.status;
-        let named = || headers.get(RETRY_AFTER).and_then(|header| retry_after(header.to_str().ok()?, unix_seconds()));
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        // a date is meant by the server's clock, which is right even where ours is not
+        let now = || header(DATE).and_then(http_date).unwrap_or_else(unix_seconds);
+        let named = || header(RETRY_AFTER).and_then(|header| retry_after(header, now()));
         let throttled = |detail: &str| {
             Outcome::Retry(Fault::Throttled(named()), format!("{}: too many requests ({detail})", self.name))
         };
@@ -282,7 +288,7 @@ impl Client {
             return Outcome::Retry(Fault::Broken, format!("{}: HTTP {status}", self.name));
         }
         if status == 401 {
-            return Outcome::Unauthorised(token, format!("{}: HTTP 401 {}", self.name, excerpt(&answer.body)));
+            return Outcome::Unauthorised(token.clone(), format!("{}: HTTP 401 {}", self.name, excerpt(&answer.body)));
         }
         if is_throttle_text(&answer.body) && status != 200 {
             return match read(answer) {
@@ -352,7 +358,12 @@ impl Client {
     }
 
     fn too_large(&self) -> Error {
-        Error::Network(format!("{}: an answer is larger than {} MiB", self.name, BODY_LIMIT_BYTES / 1024 / 1024))
+        Error::Network(format!("{}: an answer is larger than {} MiB (max_answer_mib)", self.name, self.answer.mib))
+    }
+
+    fn too_slow(&self) -> Error {
+        let seconds = self.answer.seconds;
+        Error::Network(format!("{}: an answer was not whole after {seconds} s (max_answer_seconds)", self.name))
     }
 }
 
@@ -377,18 +388,38 @@ pub(super) fn build_http(timeout_seconds: u64, loopback: bool) -> Result<reqwest
     builder.build().map_err(|error| Error::Network(format!("cannot start the HTTP client: {error}")))
 }
 
-const TOO_LARGE: &str = "too large";
+/// Why a body could not be read.
+pub(super) enum Unread {
+    TooLarge,
+    TooSlow,
+    /// It broke off; the message says how.
+    Broken(String),
+}
 
-/// Reads a body up to a limit; the message says what broke.
-pub(super) async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| format!("the answer broke off: {}", transport_error(&error)))?
-    {
-        if body.len() + chunk.len() > limit {
-            return Err(TOO_LARGE.to_owned());
+impl Unread {
+    /// In words, for a server whose answers have no limits of their own in the configuration.
+    pub(super) fn message(self) -> String {
+        match self {
+            Self::TooLarge => "the answer is too large".to_owned(),
+            Self::TooSlow => "the answer takes too long".to_owned(),
+            Self::Broken(message) => message,
         }
-        body.extend_from_slice(&chunk);
+    }
+}
+
+/// Reads a body of at most `limit` bytes that is whole within `time`.
+pub(super) async fn read_body(response: reqwest::Response, limit: usize, time: Duration) -> Result<Vec<u8>, Unread> {
+    tokio::time::timeout(time, read_pieces(response, limit)).await.unwrap_or(Err(Unread::TooSlow))
+}
+
+async fn read_pieces(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Unread> {
+    let broken = |error: reqwest::Error| Unread::Broken(format!("the answer broke off: {}", transport_error(&error)));
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(broken)? {
+        if body.len() + piece.len() > limit {
+            return Err(Unread::TooLarge);
+        }
+        body.extend_from_slice(&piece);
     }
     Ok(body)
 }
@@ -411,13 +442,16 @@ pub(super) fn transport_error(error: &reqwest::Error) -> String {
 }
 
 /// The response's headers that may be kept: everything but cookies and what names a person or a token.
-fn plain_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+fn plain_headers(headers: &HeaderMap, mask: impl Fn(Vec<u8>) -> Vec<u8>) -> Vec<(String, String)> {
     headers
         .iter()
         .filter(|(name, _)| {
             !matches!(name.as_str(), "set-cookie" | "authorization" | "www-authenticate" | "proxy-authenticate")
         })
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            let value = mask(value.as_bytes().to_vec());
+            (name.as_str().to_owned(), String::from_utf8_lossy(&value).into_owned())
+        })
         .collect()
 }
 
@@ -432,8 +466,7 @@ pub fn is_throttle_text(body: &[u8]) -> bool {
 }
 
 pub(super) fn excerpt(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT_BYTES)]).into_owned();
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    plain(&String::from_utf8_lossy(&body[..body.len().min(EXCERPT_BYTES)]))
 }
 
 fn seconds(wait: Duration) -> String {

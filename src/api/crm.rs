@@ -18,6 +18,8 @@ use crate::model::crm::{FieldInfo, Refusal};
 pub const RECORDS_PER_REQUEST: usize = 100;
 /// Records of a write that one API credit pays for (CRM contract §6).
 const RECORDS_PER_CREDIT: usize = 10;
+/// The CRM's ids have 18 or 19 digits.
+const MAX_ID_CHARACTERS: usize = 64;
 /// What is shown of the values a pick list accepts.
 const MAX_SHOWN_VALUES: usize = 10;
 
@@ -238,6 +240,14 @@ fn judge_write(records: usize, status: u16, body: &[u8]) -> Judged {
     }
 }
 
+/// What an answer to a write of so many records means for them; None when it says nothing about records.
+pub fn read_write_answer(records: usize, status: u16, body: &[u8]) -> Option<Write> {
+    match judge_write(records, status, body) {
+        Judged::Write(write) => Some(write),
+        Judged::Request | Judged::Scope | Judged::Garbled(_) => None,
+    }
+}
+
 fn judge_refusal(status: u16, refusal: Refusal) -> Judged {
     if SCOPE_CODES.contains(&refusal.code.as_str()) {
         return Judged::Scope;
@@ -259,8 +269,17 @@ fn write_item(item: &Value) -> Option<WriteItem> {
     if !is_success(item) {
         return Some(Err(refusal(item)));
     }
-    let crm_id = plain_text(&item["details"]["id"])?;
+    let crm_id = record_id(&item["details"]["id"])?;
     Some(Ok(Accepted { crm_id, existed: item["action"] == "update" }))
+}
+
+/// The id of a record as the CRM tells it. It will stand in the addresses of later requests, so that anything but
+/// digits and letters is none.
+pub fn record_id(value: &Value) -> Option<String> {
+    let is_id = |id: &String| {
+        (1..=MAX_ID_CHARACTERS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    plain_text(value).filter(is_id)
 }
 
 fn too_large() -> Refusal {
@@ -289,8 +308,8 @@ fn refusal(error: &Value) -> Refusal {
         message: message(error),
         field: text("api_name"),
         json_path: text("json_path"),
-        duplicate_id: plain_text(&details["duplicate_record"]["id"])
-            .or_else(|| plain_text(&details["id"]).filter(|_| error["code"] == "DUPLICATE_DATA")),
+        duplicate_id: record_id(&details["duplicate_record"]["id"])
+            .or_else(|| record_id(&details["id"]).filter(|_| error["code"] == "DUPLICATE_DATA")),
     }
 }
 

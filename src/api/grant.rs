@@ -9,13 +9,18 @@ use serde_json::Value;
 use url::Url;
 
 use crate::api::Error;
-use crate::api::client::{Answer, Client, Reading, Request, build_http, is_throttle_text, read_body, transport_error};
+use crate::api::client::{
+    Answer, Client, Reading, Request, Unread, build_http, is_throttle_text, read_body, transport_error,
+};
+use crate::api::mask::masked;
 use crate::api::retry::{Attempts, Decision, Fault};
 
 /// A person is waiting, and a code lives for minutes: a broken answer is worth three tries, not more.
 const TRIES: u32 = 3;
-/// A reply is a few hundred bytes.
-const REPLY_LIMIT_BYTES: usize = 64 * 1024;
+/// A reply of the accounts server is a few hundred bytes …
+pub(super) const REPLY_LIMIT_BYTES: usize = 64 * 1024;
+/// … and comes in one piece.
+pub(super) const REPLY_TIME: Duration = Duration::from_secs(60);
 /// The server's own word for a refusal is one word; what is longer is cut.
 const LONGEST_WORD: usize = 80;
 
@@ -90,25 +95,21 @@ impl Accounts {
             ("client_secret", secret),
             ("code", code),
         ];
-        let reply = self.post("/oauth/v2/token", &form).await?;
-        judge_grant(&reply).map_err(|error| match error {
-            // a server that repeats what it was sent must not put a secret on the screen
-            GrantError::Refused(word) => GrantError::Refused(word.replace(secret, "***").replace(code, "***")),
-            other => other,
-        })
+        judge_grant(&self.post("/oauth/v2/token", &form, &[offer.client_secret, offer.code]).await?)
     }
 
     /// Revokes a refresh token, and with it its access tokens.
     pub async fn revoke(&self, token: &SecretString) -> Result<Revocation, GrantError> {
-        let reply = self.post("/oauth/v2/token/revoke", &[("token", token.expose_secret())]).await?;
+        let reply = self.post("/oauth/v2/token/revoke", &[("token", token.expose_secret())], &[token]).await?;
         judge_revocation(&reply)
     }
 
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<Reply, GrantError> {
+    /// `secrets`: those of the form, which no reply may repeat.
+    async fn post(&self, path: &str, form: &[(&str, &str)], secrets: &[&SecretString]) -> Result<Reply, GrantError> {
         let mut attempts = Attempts::new(Duration::ZERO);
         let mut tries = 0;
         loop {
-            let message = match self.post_once(path, form).await {
+            let message = match self.post_once(path, form, secrets).await {
                 Ok(reply) => return Ok(reply),
                 Err(message) => message,
             };
@@ -120,11 +121,12 @@ impl Accounts {
         }
     }
 
-    async fn post_once(&self, path: &str, form: &[(&str, &str)]) -> Result<Reply, String> {
+    async fn post_once(&self, path: &str, form: &[(&str, &str)], secrets: &[&SecretString]) -> Result<Reply, String> {
         let url = format!("{}{path}", self.url.as_str().trim_end_matches('/'));
         let response = self.http.post(url).form(form).send().await.map_err(|error| transport_error(&error))?;
         let status = response.status().as_u16();
-        let body = read_body(response, REPLY_LIMIT_BYTES).await?;
+        let body = read_body(response, REPLY_LIMIT_BYTES, REPLY_TIME).await.map_err(Unread::message)?;
+        let body = masked(body, secrets.iter().copied());
         if status >= 500 {
             return Err(format!("HTTP {status}"));
         }

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod client;
 pub mod crm;
 pub mod grant;
+mod mask;
 pub mod pace;
 pub mod retry;
 pub mod store;

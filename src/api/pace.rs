@@ -9,6 +9,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::files::private;
+
 /// The window of the limit (store contract §11), with a margin for the time a request is on its way.
 const WINDOW_MILLISECONDS: u64 = 60_000 + 250;
 
@@ -40,12 +42,8 @@ impl Pace {
 
     fn append(&self, instant: u64) {
         let Some(file) = &self.file else { return };
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         // losing this costs at most a 429, which is waited out
-        if let Ok(mut file) = options.open(file) {
+        if let Ok(mut file) = private(OpenOptions::new().create(true).append(true)).open(file) {
             let _ = writeln!(file, "{instant}");
         }
     }
@@ -53,7 +51,9 @@ impl Pace {
     fn rewrite(&self) {
         let Some(file) = &self.file else { return };
         let text: String = self.sent.borrow().iter().map(|instant| format!("{instant}\n")).collect();
-        let _ = std::fs::write(file, text);
+        if let Ok(mut file) = private(OpenOptions::new().create(true).write(true).truncate(true)).open(file) {
+            let _ = file.write_all(text.as_bytes());
+        }
     }
 }
 

@@ -79,8 +79,12 @@ pub fn retry_after(header: &str, now: i64) -> Option<Duration> {
     if let Ok(seconds) = header.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = chrono::DateTime::parse_from_rfc2822(header).ok()?;
-    Some(Duration::from_secs(u64::try_from(date.timestamp() - now).unwrap_or(0)))
+    Some(Duration::from_secs(u64::try_from(http_date(header)? - now).unwrap_or(0)))
+}
+
+/// An HTTP date in Unix seconds.
+pub fn http_date(text: &str) -> Option<i64> {
+    Some(chrono::DateTime::parse_from_rfc2822(text.trim()).ok()?.timestamp())
 }
 
 #[cfg(test)]

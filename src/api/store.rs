@@ -83,7 +83,10 @@ impl StoreApi {
             Ok(Split::NotAList) => {
                 Reading::Refused(self.client.refusal(&format!("{kind} page {page} is not a list of records"), answer))
             }
-            Err(message) => Reading::Garbled(format!("{kind} page {page}: {message}")),
+            Err(Unreadable::Cut(message)) => Reading::Garbled(format!("{kind} page {page}: {message}")),
+            Err(Unreadable::NotUtf8(message)) => {
+                Reading::Refused(self.client.refusal(&format!("{kind} page {page}: {message}"), answer))
+            }
         }
     }
 }
@@ -96,16 +99,34 @@ enum Split {
     NotAList,
 }
 
-/// Cuts a body into the slices of its records. The error is for text that is no JSON.
-fn split(kind: &str, body: &[u8]) -> Result<Split, String> {
-    let text = std::str::from_utf8(body).map_err(|error| format!("the answer is not UTF-8 ({error})"))?;
+/// Why a body cannot be cut into records.
+enum Unreadable {
+    /// No JSON, or not all of it: worth asking again.
+    Cut(String),
+    /// All of it came, in another encoding: it will come so again.
+    NotUtf8(String),
+}
+
+impl From<serde_json::Error> for Unreadable {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Cut(format!("the answer is not complete JSON ({error})"))
+    }
+}
+
+/// Cuts a body into the slices of its records. The error is for bytes that are no JSON.
+fn split(kind: &str, body: &[u8]) -> Result<Split, Unreadable> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let message = format!("the answer is not UTF-8 ({error})");
+        let is_whole = serde_json::from_str::<serde::de::IgnoredAny>(&String::from_utf8_lossy(body)).is_ok();
+        if is_whole { Unreadable::NotUtf8(message) } else { Unreadable::Cut(message) }
+    })?;
     if text.trim().is_empty() {
         return Ok(Split::End);
     }
     let records = match Scalar::of_text(text.trim()) {
         Scalar::Array(array) => items(array)?,
         Scalar::Object(object) => {
-            let Members(members) = serde_json::from_str(object).map_err(incomplete)?;
+            let Members(members) = serde_json::from_str(object)?;
             if is_error(&members) {
                 return Ok(Split::NotAList);
             }
@@ -123,7 +144,7 @@ fn split(kind: &str, body: &[u8]) -> Result<Split, String> {
             }
         }
         _ => {
-            let value: serde_json::Value = serde_json::from_str(text).map_err(incomplete)?;
+            let value: serde_json::Value = serde_json::from_str(text)?;
             return Ok(if value.is_null() { Split::End } else { Split::NotAList });
         }
     };
@@ -153,17 +174,21 @@ fn is_error(members: &[(Cow<'_, str>, &RawValue)]) -> bool {
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form map_err asks for")]
-fn incomplete(error: serde_json::Error) -> String {
-    format!("the answer is not complete JSON ({error})")
-}
-
 fn is_number(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn items(array: &str) -> Result<Vec<&RawValue>, String> {
-    serde_json::from_str(array).map_err(incomplete)
+fn items(array: &str) -> Result<Vec<&RawValue>, Unreadable> {
+    Ok(serde_json::from_str(array)?)
+}
+
+/// The records of a body, each as its exact slice; None for what is no list of records.
+pub fn records_of(kind: &str, body: &[u8]) -> Option<Vec<String>> {
+    match split(kind, body) {
+        Ok(Split::Records(text, ranges)) => Some(ranges.iter().map(|(from, to)| text[*from..*to].to_owned()).collect()),
+        Ok(Split::End) => Some(Vec::new()),
+        Ok(Split::NotAList) | Err(_) => None,
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
+use secrecy::SecretString;
 
 use crate::api::client::{build_http, excerpt, read_body, transport_error};
+use crate::api::mask::masked;
 use crate::config::Webhook;
 use crate::config::is_loopback;
 
@@ -29,6 +31,9 @@ pub async fn post(webhook: &Webhook, text: &str, timeout: Duration) -> Result<()
     if status.is_redirection() {
         return Err(format!("HTTP {} (a redirect, which is not followed)", status.as_u16()));
     }
-    let answer = read_body(response, ANSWER_LIMIT_BYTES).await.unwrap_or_default();
+    let answer = read_body(response, ANSWER_LIMIT_BYTES, timeout).await.unwrap_or_default();
+    // the key is everything behind the host
+    let key = SecretString::from(url[url::Position::BeforePath..].trim_start_matches('/'));
+    let answer = masked(answer, [&key]);
     Err(format!("HTTP {} {}", status.as_u16(), excerpt(&answer)).trim_end().to_owned())
 }

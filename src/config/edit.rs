@@ -95,7 +95,7 @@ fn make_folder(path: &Path) -> Result<()> {
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::config(format!("cannot write {}: {error}", path.display()))
+    crate::files::cannot_write(path, error.kind(), error)
 }
 
 /// The parser's own message would quote the line, which may hold a secret.

@@ -12,6 +12,10 @@ use crate::model::{Column, Finding, Kind, Mapped, Table, Value, map_record};
 pub(super) const FIRST_DAY: &str = "0000-01-01";
 pub(super) const LAST_DAY: &str = "9999-12-31";
 
+/// Different findings kept per store and kind. The store's records have some forty fields: a store that brings a
+/// thousand new names or values makes them up, and must not fill the file. The payloads have them all.
+const MAX_FINDINGS: u32 = 1_000;
+
 /// One row of `payloads` about to be derived.
 pub(super) struct Version<'a> {
     pub payload_id: i64,
@@ -197,19 +201,30 @@ fn save_addons(connection: &Connection, table: &Table, version: &Version, mapped
 }
 
 fn count_finding(connection: &Connection, kind: Kind, version: &Version, finding: &Finding) -> Result<()> {
-    connection
+    let known = connection
         .prepare_cached(
-            "insert into findings (finding, store_id, kind, pointer, value, records, example_id, first_seen_at, last_seen_at)
-             values (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?7)
-             on conflict (store_id, kind, finding, pointer, coalesce(value, '')) do update set
+            "update findings set
                records = records + 1,
-               example_id = max(example_id, excluded.example_id),
-               first_seen_at = min(first_seen_at, excluded.first_seen_at),
-               last_seen_at = max(last_seen_at, excluded.last_seen_at)",
+               example_id = max(example_id, ?6),
+               first_seen_at = min(first_seen_at, ?7),
+               last_seen_at = max(last_seen_at, ?7)
+             where store_id = ?1 and kind = ?2 and finding = ?3 and pointer = ?4 and coalesce(value, '') = coalesce(?5, '')",
         )?
         .execute(params![
-            finding.finding, version.store_id, kind.name(), finding.pointer, finding.value, version.record_id, version.seen_from
+            version.store_id, kind.name(), finding.finding, finding.pointer, finding.value, version.record_id, version.seen_from
         ])?;
+    if known == 0 {
+        connection
+            .prepare_cached(
+                "insert into findings (finding, store_id, kind, pointer, value, records, example_id, first_seen_at, last_seen_at)
+                 select ?3, ?1, ?2, ?4, ?5, 1, ?6, ?7, ?7
+                 where (select count(*) from (select 1 from findings where store_id = ?1 and kind = ?2 limit ?8)) < ?8",
+            )?
+            .execute(params![
+                version.store_id, kind.name(), finding.finding, finding.pointer, finding.value, version.record_id,
+                version.seen_from, MAX_FINDINGS
+            ])?;
+    }
     Ok(())
 }
 

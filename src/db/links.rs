@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
+use chrono::{DateTime, Duration, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::db::Db;
@@ -12,6 +13,7 @@ use crate::db::fingerprints::{self, Fingerprint};
 use crate::db::push_rows::GONE;
 use crate::model::Kind;
 use crate::model::crm::FieldInfo;
+use crate::model::instant::format_instant;
 use crate::model::json::sha256_hex;
 
 /// A record the CRM has accepted.
@@ -160,12 +162,16 @@ impl Db {
         Ok(!cleared.is_empty())
     }
 
-    /// API credits used on a CRM host after an instant.
-    pub fn credits_since(&self, host: &str, since: &str) -> Result<u64> {
+    /// API credits used on a CRM host in the `time` before an instant. What is dated after it counts too, but no
+    /// further ahead than that: those of a clock that was wrong by years must not stop today's pushes.
+    pub fn credits_around(&self, host: &str, now: DateTime<Utc>, time: Duration) -> Result<u64> {
+        let (since, until) = (format_instant(now - time), format_instant(now + time));
         Ok(self
             .connection()
-            .prepare_cached("select coalesce(sum(credits), 0) from crm_credits where used_at > ?2 and target = ?1")?
-            .query_row([host, since], |row| row.get(0))?)
+            .prepare_cached(
+                "select coalesce(sum(credits), 0) from crm_credits where used_at > ?2 and used_at < ?3 and target = ?1",
+            )?
+            .query_row([host, &since, &until], |row| row.get(0))?)
     }
 
     /// Records that modules of a CRM host refused and that are still held.

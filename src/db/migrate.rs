@@ -4,10 +4,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use crate::db::{Db, beside};
+use crate::db::trouble::Trouble;
+use crate::db::{Db, beside, create_private_file};
 use crate::failure::Failure;
+use crate::files::cannot_write;
 use crate::model::objects;
 
 mod embedded {
@@ -126,15 +128,24 @@ fn newest_version() -> i64 {
 
 fn inspect(connection: &Connection, path: &Path) -> Result<Found> {
     let foreign = |detail: String| {
-        Failure::config(format!("{} is not a storemirror database{detail}", path.display()))
-            .hint("name another file with --db, or in [database] path of the configuration")
+        Failure::config(format!("{} is not a storemirror database{detail}", path.display())).hint(
+            "name another file with --db, or in [database] path of the configuration; if it was one, it is damaged: \
+                 put a backup in its place",
+        )
     };
     // refinery makes its history before the transaction that fills it: a kill in between leaves that table alone
     let objects: i64 = connection
         .query_row("select count(*) from sqlite_schema where tbl_name <> 'refinery_schema_history'", [], |row| {
             row.get(0)
         })
-        .map_err(|error| foreign(format!(": {error}")))?;
+        .map_err(|error| match Trouble::of(&error) {
+            // a header that is none; what is wrong behind a good header is damage or the disk
+            Some(Trouble::Damaged) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+                foreign(format!(": {error}")).into()
+            }
+            Some(_) => anyhow::Error::from(error),
+            None => foreign(format!(": {error}")).into(),
+        })?;
     let application: i64 = connection.query_row("pragma application_id", [], |row| row.get(0))?;
     if objects == 0 && application == 0 {
         return Ok(Found::Empty);
@@ -164,12 +175,16 @@ fn back_up(connection: &Connection, path: &Path, version: i64) -> Result<()> {
     if copy.exists() {
         std::fs::remove_file(&copy).with_context(|| format!("cannot replace the backup {}", copy.display()))?;
     }
-    connection
+    // private from its first byte on: an empty file is taken as it is
+    create_private_file(&copy).map_err(|error| cannot_write(&copy, error.kind(), &error))?;
+    let copied = connection
         .execute("vacuum into ?1", [copy.to_string_lossy()])
-        .with_context(|| format!("cannot write the backup copy {}", copy.display()))?;
-    #[cfg(unix)]
-    restrict(&copy)?;
-    Ok(())
+        .with_context(|| format!("cannot write the backup copy {}", copy.display()));
+    if copied.is_err() {
+        // half a copy helps nobody
+        let _ = std::fs::remove_file(&copy);
+    }
+    copied.map(|_| ())
 }
 
 fn mapping_version(connection: &Connection) -> Result<Option<String>> {

@@ -22,6 +22,7 @@ mod restore;
 mod save;
 mod statements;
 mod ties;
+mod trouble;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -31,12 +32,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rusqlite::{
-    Connection, OpenFlags, ToSql, config::DbConfig, types::ToSqlOutput, types::Value as SqlValue, types::ValueRef,
+    Connection, ErrorCode, OpenFlags, ToSql, config::DbConfig, types::ToSqlOutput, types::Value as SqlValue,
+    types::ValueRef,
 };
+use url::Url;
 
 use crate::db::forgotten::Forgotten;
 use crate::failure::{Code, Failure};
-use crate::files::create_private_folder;
+use crate::files::{cannot_write, create_private_folder, private};
 use crate::model::Value;
 
 pub use accounts::{AccountCounts, AccountJoin, FoundAccount};
@@ -55,6 +58,7 @@ pub use restore::Place;
 pub use save::{Class, SavedRecord};
 pub use statements::{FrozenStatement, Redaction};
 pub use ties::{DERIVED, Tie};
+pub use trouble::explained;
 
 /// How long a statement waits for a reader or a checkpoint before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -80,8 +84,7 @@ impl Db {
             create_private_folder(folder).map_err(Failure::config)?;
         }
         let lock = lock_writer(path)?;
-        create_private_file(path)
-            .map_err(|error| Failure::config(format!("cannot create {}: {error}", path.display())))?;
+        create_private_file(path).map_err(|error| cannot_write(path, error.kind(), &error))?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         migrate::prepare(&mut connection, path)?;
         // without this promise every bound id may change the plan, and SQLite compiles the statement again for each
@@ -102,7 +105,7 @@ impl Db {
                 .hint("run `storemirror ingest` first, or `storemirror demo` to see one")
                 .into());
         }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = connect_reader(path)?;
         if must_be_rolled_back(&connection) || migrate::is_older(&connection, path)? {
             drop(connection);
             drop(Self::open(path)?);
@@ -164,6 +167,23 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Where nothing can be written, no write-ahead log can be made either, and the file is taken as one that nobody
+/// changes. That is only true where no log lies beside it.
+fn connect_reader(path: &Path) -> Result<Connection> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let probe = connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()));
+    let is_refused = probe.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::CannotOpen));
+    let has_log = beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+    let url = path.canonicalize().ok().and_then(|path| Url::from_file_path(path).ok());
+    match url.filter(|_| is_refused && !has_log) {
+        Some(url) => {
+            let immutable = PathBuf::from(format!("{url}?immutable=1"));
+            connect(&immutable, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+        }
+        None => Ok(connection),
+    }
+}
+
 /// Whether a killed process left a change half made outside the write-ahead log: only a writer can take it back.
 fn must_be_rolled_back(connection: &Connection) -> bool {
     let read = connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()));
@@ -173,11 +193,7 @@ fn must_be_rolled_back(connection: &Connection) -> bool {
 /// Makes an empty file that is its owner's alone before SQLite opens it, which would leave it to the umask. SQLite
 /// gives its write-ahead log the same mode.
 fn create_private_file(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    private(OpenOptions::new().create(true).append(true)).open(path).map(drop)
 }
 
 /// The version of SQLite in this program.
@@ -195,13 +211,9 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// The lock of rule 8: held by the file handle, so that it goes with the process however that ends.
 fn lock_writer(path: &Path) -> Result<File> {
     let lock_path = beside(path, ".lock");
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options
+    let file = private(OpenOptions::new().create(true).truncate(false).write(true))
         .open(&lock_path)
-        .map_err(|error| Failure::config(format!("cannot open the lock file {}: {error}", lock_path.display())))?;
+        .map_err(|error| cannot_write(&lock_path, error.kind(), &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {

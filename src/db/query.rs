@@ -6,6 +6,7 @@ use std::fmt;
 use rusqlite::{Error as SqlError, ErrorCode, OptionalExtension, Statement};
 
 use crate::db::Db;
+use crate::db::trouble::Trouble;
 use crate::model::Value;
 
 /// Why a query did not run to its end.
@@ -26,6 +27,8 @@ pub struct QueryError {
     /// Counted from 1; unknown for what only shows while the statement runs.
     pub line: Option<usize>,
     pub message: String,
+    /// What is wrong with the file or the machine, where that is known.
+    pub(super) trouble: Option<Trouble>,
 }
 
 impl fmt::Display for QueryError {
@@ -52,8 +55,13 @@ impl Db {
     /// # Errors
     /// When it is not valid SQL, is not exactly one statement, or does anything but read.
     pub fn prepare_query(&self, file: &str, sql: &str) -> Result<Query<'_>, QueryError> {
-        let wrong =
-            |line, message: String| QueryError { blame: Blame::Statement, file: file.to_owned(), line, message };
+        let wrong = |line, message: String| QueryError {
+            blame: Blame::Statement,
+            file: file.to_owned(),
+            line,
+            message,
+            trouble: None,
+        };
         let statement = self.connection().prepare(sql).map_err(|error| match error {
             SqlError::MultipleStatement => wrong(
                 second_statement(sql).map(|at| line_at(sql, at)),
@@ -149,7 +157,9 @@ fn error_of(file: &str, sql: &str, error: &SqlError) -> QueryError {
         | None => Blame::Statement,
         Some(_) => Blame::Database,
     };
-    QueryError { blame, file: file.to_owned(), line, message }
+    // SQLite adds whole numbers up exactly or not at all
+    let message = message.replace("integer overflow", "integer overflow: the numbers are too large to be added up");
+    QueryError { blame, file: file.to_owned(), line, message, trouble: Trouble::of(error) }
 }
 
 /// Where the thing stands that a message such as `no such table: main.x` ends with; `SQLite` gives no place for those.

@@ -68,6 +68,8 @@ impl Db {
 
     /// Freezes a month: its rows, and the hash that `sha256` makes of them once they are in. All of it or nothing.
     pub fn freeze_statement(&self, month: &str, now: &str, sha256: impl FnOnce() -> Result<String>) -> Result<()> {
+        // what is printed next must be on the disk by then, whatever happens to the power: it cannot be made again
+        self.connection().pragma_update(None, "synchronous", "full")?;
         self.write(|connection| {
             let rows = connection.execute(
                 "insert into statement_rows (

@@ -22,6 +22,8 @@ use crate::model::{Kind, Value};
 const MAX_UNKNOWN_FIELDS: usize = 100;
 /// Characters kept of an unknown value: enough to recognise it.
 const MAX_VALUE_CHARACTERS: usize = 120;
+/// Characters kept of an unknown field's pointer: the store's own names are a fifth of it.
+const MAX_POINTER_CHARACTERS: usize = 200;
 
 /// A field that could not be read: where it stands and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -211,8 +213,9 @@ impl Walk {
 
     fn note(&mut self, finding: &'static str, pointer: &str, value: Option<&str>) {
         if self.findings.len() < MAX_UNKNOWN_FIELDS {
-            let value = value.map(|value| value.chars().take(MAX_VALUE_CHARACTERS).collect());
-            self.findings.push(Finding { finding, pointer: pointer.to_owned(), value });
+            let cut = |text: &str, most| text.chars().take(most).collect::<String>();
+            let value = value.map(|value| cut(value, MAX_VALUE_CHARACTERS));
+            self.findings.push(Finding { finding, pointer: cut(pointer, MAX_POINTER_CHARACTERS), value });
         }
     }
 

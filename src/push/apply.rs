@@ -110,6 +110,11 @@ pub(super) fn retry_at(now: DateTime<Utc>, attempts: u32) -> String {
     format_instant(now.checked_add_days(Days::new(days)).unwrap_or(now))
 }
 
+/// The latest instant that a record refused until now is held to.
+pub(super) fn longest_wait(now: DateTime<Utc>) -> String {
+    retry_at(now, u32::MAX)
+}
+
 impl Sender<'_> {
     /// Sends a plan's creates, then its updates. What was refused unlinked is added to the plan's blocked records.
     pub(super) async fn apply(&self, plan: &mut Plan, budget: &mut Budget, tally: &mut Tally) -> Result<Option<Stop>> {

@@ -11,6 +11,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use crate::api::crm::record_id;
 use crate::api::{CrmApi, Error};
 use crate::config::CrmConfig;
 use crate::db::{Batch, Db, FoundLink, Rejection};
@@ -172,11 +173,11 @@ async fn list(
         let page = api.page(module, &[name_field], next.as_deref()).await?;
         for record in &page.records {
             found.listed += 1;
-            if let (Some(id), Some(name)) = (record["id"].as_str(), record[name_field].as_str()) {
+            if let (Some(id), Some(name)) = (record_id(&record["id"]), record[name_field].as_str()) {
                 let ids = by_name.entry(name.trim().to_owned()).or_default();
                 // a page asked for again may bring a record twice
-                if ids.iter().all(|known| known != id) {
-                    ids.push(id.to_owned());
+                if !ids.contains(&id) {
+                    ids.push(id);
                 }
             }
         }

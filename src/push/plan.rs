@@ -102,6 +102,8 @@ impl Plan {
 /// What a decision rests on besides the record.
 pub(super) struct Rules<'a> {
     pub(super) now: &'a str,
+    /// Nothing refused until now waits beyond this instant: what does was refused while the clock was ahead.
+    pub(super) longest_wait: &'a str,
     pub(super) retry_rejected: bool,
     /// How many changes to describe.
     pub(super) show: usize,
@@ -346,7 +348,8 @@ fn is_held_for_name(row: &PushRow) -> bool {
 }
 
 fn is_due(row: &PushRow, rules: &Rules) -> bool {
-    rules.retry_rejected || row.rejection.as_ref().is_some_and(|rejection| rules.now >= rejection.next_at)
+    let waits = |next_at: &str| rules.now < next_at && next_at <= rules.longest_wait;
+    rules.retry_rejected || row.rejection.as_ref().is_some_and(|rejection| !waits(rejection.next_at))
 }
 
 impl Plan {
@@ -425,7 +428,13 @@ mod tests {
     use super::*;
     use crate::db::{LinkRow, RejectionRow};
 
-    const RULES: Rules = Rules { now: "2026-03-02T00:00:00Z", retry_rejected: false, show: 0, note_in: None };
+    const RULES: Rules = Rules {
+        now: "2026-03-02T00:00:00Z",
+        longest_wait: "2026-03-09T00:00:00Z",
+        retry_rejected: false,
+        show: 0,
+        note_in: None,
+    };
     const FIELDS: &str = r#"{"Name":"1","Status":"active"}"#;
 
     fn row(link: Option<(&'static str, bool)>) -> PushRow<'static> {
@@ -493,6 +502,8 @@ mod tests {
         assert_eq!(decided(&refused(row(None), hash, later), &[]), Decision::Held);
         assert_eq!(decided(&refused(row(None), "other", later), &[]), Decision::Create);
         assert_eq!(decided(&refused(row(None), hash, RULES.now), &[]), Decision::Create);
+        let years_ahead = "2099-01-01T00:00:00Z";
+        assert_eq!(decided(&refused(row(None), hash, years_ahead), &[]), Decision::Create);
         let at_once = Rules { retry_rejected: true, ..RULES };
         assert_eq!(decide(true, &refused(row(None), hash, later), &[], FIELDS, &at_once), Decision::Create);
         let linked = row(Some((r#"{"Name":"1"}"#, false)));

@@ -10,6 +10,7 @@ use crate::db::{CrmPlace, CrmRefusal, Db};
 use crate::explain;
 use crate::model::Kind;
 use crate::model::instant::format_instant;
+use crate::push::apply::longest_wait;
 use crate::push::plan::{self, Decision, Key, One, Rules};
 use crate::push::summary::short;
 use crate::push::{Options, Push};
@@ -82,8 +83,8 @@ impl Push<'_> {
 
     fn plan_one(&mut self, kind: Kind, store_id: &str, id: i64) -> Result<Option<One>> {
         let Some(push) = self.kinds.iter().find(|push| push.kind == kind) else { return Ok(None) };
-        let now = format_instant(self.now);
-        let rules = Rules { now: &now, retry_rejected: false, show: 1, note_in: None };
+        let (now, longest_wait) = (format_instant(self.now), longest_wait(self.now));
+        let rules = Rules { now: &now, longest_wait: &longest_wait, retry_rejected: false, show: 1, note_in: None };
         let key = Key { store: self.names.place(store_id), id };
         plan::plan_one(self.db, push.kind, &push.query, &push.mapping, &self.names, &self.parents, &rules, key)
     }

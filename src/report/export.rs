@@ -4,14 +4,14 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use serde_json::Map;
 use sha2::{Digest, Sha256};
 
 use crate::db::Db;
 use crate::failure::Failure;
-use crate::files::write_atomically;
+use crate::files::{cannot_write, write_atomically};
 use crate::model::instant::format_instant;
 use crate::progress::Task;
 use crate::report::render::{Reader, parameters_json, write_csv};
@@ -149,6 +149,6 @@ fn export_report(db: &Db, request: &Request<'_>, folder: &Path) -> Result<Export
 fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     match std::fs::read(path) {
         Ok(present) if present == bytes => Ok(()),
-        _ => write_atomically(path, bytes, false).with_context(|| format!("cannot write {}", path.display())),
+        _ => write_atomically(path, bytes, false).map_err(|error| cannot_write(path, error.kind(), &error).into()),
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use storemirror::api::{Client, Connection, CrmApi};
-use storemirror::config::{Credentials, CrmConfig, CrmRules};
+use storemirror::config::{AnswerLimits, Credentials, CrmConfig, CrmRules};
 use storemirror::db::Db;
 use storemirror::model::Kind;
 use storemirror::push::{self, Options, Summary};
@@ -46,6 +46,7 @@ impl Desk {
             daily_credits: None,
             throttle_wait_seconds: 0,
             timeout_seconds: 10,
+            answer: AnswerLimits::default(),
             modules: Kind::pushed().map(|kind| (kind, module(kind))).collect(),
             fields: std::collections::BTreeMap::new(),
             rules: CrmRules::default(),
@@ -79,6 +80,7 @@ impl Desk {
             requests_per_minute: None,
             throttle_wait_seconds: self.crm.throttle_wait_seconds,
             timeout_seconds: self.crm.timeout_seconds,
+            answer: self.crm.answer,
             verbose: false,
             state: &self.folder.path().join("state"),
         };

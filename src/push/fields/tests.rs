@@ -19,6 +19,7 @@ fn crm(fields: &[(Kind, &str, Option<&str>)]) -> CrmConfig {
         daily_credits: None,
         throttle_wait_seconds: 0,
         timeout_seconds: 1,
+        answer: crate::config::AnswerLimits::default(),
         modules: BTreeMap::new(),
         fields: map,
         rules: CrmRules::default(),

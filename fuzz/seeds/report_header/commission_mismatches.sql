@@ -1,0 +1,19 @@
+-- Commissions that do not look right: paid twice, at another rate, on a part of the sale, or without their sale.
+-- One row per commission and reason.
+--
+-- :tolerance number = 0.02  how far a rate may move before it is named
+-- :days integer = 365  days before as_of to look at
+--
+-- duplicate: the transaction already had a base commission (type commission, commission_type Base, rate above 0) for
+-- each of its reversals and one more; by day, then by id. rate_changed: a commission (no reversal) whose rate differs by
+-- more than tolerance from previous_rate, that of the subscription's base commission before it.
+-- partial_base: a commission (no reversal) counted on less than 98 % of the transaction's amount, which is taken in
+-- payout_currency when the eligible amount stands in it. no_transaction, no_subscription: it names none, or one that
+-- is not in the mirror.
+-- Commissions dated after as_of do not exist yet; removed ones count: they happened.
+-- transactions with more than one commission: few, found in one pass through an index
+-- their base commissions in order, and how many of them were taken back
+-- commissions whose transaction is not in the mirror; two indexes in the same order, so that neighbours stay near
+-- every commission with what it is held against
+-- the commissions of the period that have a finding of their own
+select 1

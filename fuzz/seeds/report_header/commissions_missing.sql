@@ -1,0 +1,18 @@
+-- Money that came in without any commission: what to ask the store about, with the evidence.
+-- One row per money transaction at list price for which no commission exists.
+--
+-- :grace integer = 2  days a commission may take to appear
+-- :days integer = 365  days before as_of to look at
+--
+-- Left out: transactions removed by as_of, and those refunded in full (the same amount of the same subscription) on
+-- the day itself or within 60 days. Commissions and refunds dated after as_of do not exist yet; removed ones do count.
+-- rate is the usual rate on the transaction's day; rate_source says whose: the subscription's own newest base
+-- commission, else the service's, else the store's base commissions of the 365 days before, else none.
+-- expected_usd is usd_amount × rate, empty when one of them is not known.
+-- certainty: unknown when the store's transactions or commissions are not completely listed; before_first when the
+-- subscription's first commission is later than the transaction (it may have been mapped late); else missing.
+-- money transactions at list price in the period, still listed on as_of, that no commission names
+-- those not refunded, with their subscription's own rate and the day it first earned a commission
+-- stores whose transactions and commissions are both completely listed
+-- the usual rate of each on its day, in basis points, and whose rate it is
+select 1

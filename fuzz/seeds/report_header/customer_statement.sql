@@ -1,0 +1,18 @@
+-- Everything that happened with a customer, in order: subscriptions begun, transactions, commissions.
+-- One row per event.
+--
+-- :customer text  part of the customer's id, name or email; left out: all customers
+--
+-- event is subscription, transaction or commission; detail says more: plan and frequency, type and description, type
+-- and paying entity. Events after as_of do not exist yet; removed ones happened; what has no day comes first.
+-- amount is as received, a refund's negative; a commission's is its net_payout in the payout currency. amount_usd is the
+-- same in USD: the money transactions and refunds add up to revenue_usd, and the commissions to commission_usd, of
+-- revenue_by_customer. The beginning of a subscription has no amount: its first payment is a transaction.
+-- A commission whose subscription is not in the mirror belongs to the customer it names, such a transaction to nobody.
+-- Letters from A to Z are found in either case; company_name is the customer's newest one.
+-- the customers asked for
+-- their subscriptions
+-- transactions and commissions whose subscription is not in the mirror, found by narrow indexes
+-- every transaction and every commission with its customer
+-- the events come first: they are sorted as they come, not kept
+select 1

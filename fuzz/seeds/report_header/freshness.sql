@@ -1,0 +1,11 @@
+-- How fresh and how complete the mirror is: when each kind was last listed, and how that ended.
+-- One row per store and kind.
+--
+-- The hours are counted to :now (an instant such as 2026-03-01T06:00:00Z; left out: the present). as_of plays no part.
+-- state: complete, possibly_truncated (the store may have held records back), suspicious (too much was missing at
+-- once, so nothing was removed) or never. last_outcome is that of the newest run, which started at last_run_at.
+-- records are listed now, removed are no longer listed, quarantined are listed but could not be read.
+-- the newest run of each store and kind
+-- how many records of each kind were ever seen, and how many are current
+-- how many of each kind are listed now and could not be read
+select 1

@@ -1,0 +1,11 @@
+-- What renews in the coming days, and the commission to expect from it.
+-- One row per renewing subscription.
+--
+-- :within integer = 90  days ahead of as_of
+--
+-- Renewing: live on as_of, with an amount above 0 and a next date; amounts, plan and date are those known on as_of.
+-- rate is the usual rate on as_of; rate_source says whose: the subscription's own newest base commission, else the
+-- service's, else the store's base commissions of the last 365 days, else none.
+-- expected_commission_usd is next_recurring_amount_usd × rate; 0 for partner_price whatever the rate, because the
+-- discount was taken at purchase; empty when no rate is known.
+select 1
