@@ -1,6 +1,7 @@
 //! The command line as typed: types only, and the doc comments are the help. What the values mean is decided in
 //! `config.rs` and in the commands' own rooms.
 
+pub mod examples;
 mod schedule;
 
 use std::path::PathBuf;
@@ -10,15 +11,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use schedule::{Often, PushWhen, Schedule, ScheduleInstall, ScheduleRemove, Scheduler};
 
 /// A local-first mirror of the Zoho Partner Store: one binary, one SQLite file
-///
-/// See it work without an account: storemirror demo
 #[derive(Debug, Parser)]
-#[command(name = "storemirror", version, max_term_width = 100, propagate_version = true, infer_long_args = false)]
+#[command(name = "storemirror", version, max_term_width = 80, propagate_version = true, infer_long_args = false)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +52,12 @@ pub enum Command {
         /// The folder to leave the results in
         #[arg(value_name = "DIR", default_value = "./storemirror-demo")]
         folder: PathBuf,
+    },
+    /// Write a commented configuration to fill in
+    Init {
+        /// Print it instead of writing it
+        #[arg(long)]
+        print: bool,
     },
     /// Run the simulated accounts, store and CRM servers until Ctrl-C
     Simulate(Simulate),
@@ -151,6 +156,39 @@ pub enum Command {
         #[arg(long = "store", value_name = "NAME", num_args = 1..)]
         stores: Vec<String>,
     },
+    /// Print what makes a shell complete commands, reports, parameters and stores
+    Completions {
+        /// The shell that is to read it
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page, or write the pages of all commands to a folder
+    Man {
+        /// The folder to write to
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+    Elvish,
+}
+
+impl Shell {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+            Self::Powershell => "powershell",
+            Self::Elvish => "elvish",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -460,11 +498,21 @@ pub enum Format {
     Html,
 }
 
+impl Cli {
+    /// The command's name; the program's own where none was typed.
+    pub fn command_name(&self) -> &'static str {
+        self.command.as_ref().map_or("storemirror", Command::name)
+    }
+}
+
 impl Command {
     /// The command's name, as the contract's JSON gives it.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Demo { .. } => "demo",
+            Self::Init { .. } => "init",
+            Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
             Self::Simulate(_) => "simulate",
             Self::Ingest(_) => "ingest",
             Self::Push(_) => "push",

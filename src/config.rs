@@ -4,6 +4,7 @@
 
 pub mod data_center;
 pub mod edit;
+pub mod init;
 mod notify;
 mod party;
 mod rules;
@@ -18,6 +19,7 @@ use url::Url;
 
 use crate::failure::Failure;
 use crate::model::Kind;
+use crate::model::nearest::{choices, nearest};
 
 pub use data_center::{DATA_CENTERS, DataCenter};
 pub use notify::{NotifyConfig, Webhook};
@@ -277,7 +279,7 @@ impl Config {
         if let Some(unknown) = names.iter().find(|name| self.stores.iter().all(|store| store.store_id != **name)) {
             let known: Vec<&str> = self.stores.iter().map(|store| store.store_id.as_str()).collect();
             return Err(Failure::config(format!("no store {unknown:?} in {}", self.paths.config.display()))
-                .hint(format!("the configured stores are {}", known.join(", ")))
+                .hint(choices(unknown, "the configured stores are", &known))
                 .into());
         }
         Ok(self.stores.iter().filter(|store| names.contains(&store.store_id)).collect())
@@ -285,6 +287,11 @@ impl Config {
 
     pub fn crm(&self) -> Result<&CrmConfig> {
         self.crm.as_ref().ok_or_else(|| self.nothing_configured("no CRM is configured").into())
+    }
+
+    /// Whether the file is the one that is read when none is named.
+    pub fn is_default_path(&self) -> bool {
+        platform_folder(Folder::Config).is_ok_and(|folder| folder.join("config.toml") == self.paths.config)
     }
 
     fn nothing_configured(&self, what: &str) -> Failure {
@@ -335,8 +342,18 @@ fn parse(path: &Path, text: &str) -> Result<File, Failure> {
 
 fn in_file(path: &Path, message: &str, line: Option<usize>) -> Failure {
     let place = line.map_or_else(String::new, |line| format!(", line {line}"));
-    Failure::config(format!("{}{place}: {}", path.display(), message.replace('\n', " ")))
-        .hint("see README, \"Configuration\", for every key")
+    Failure::config(format!("{}{place}: {}", path.display(), message.replace('\n', " "))).hint(match meant(message) {
+        Some(near) => format!("did you mean {near}? {EVERY_KEY}"),
+        None => EVERY_KEY.to_owned(),
+    })
+}
+
+const EVERY_KEY: &str = "`storemirror init --print` shows every key and what it means";
+
+/// The key that was probably meant, when `message` is the parser's "unknown field `a`, expected one of `b`, `c`".
+fn meant(message: &str) -> Option<&str> {
+    let mut names = message.split_once("unknown field ")?.1.split('`').skip(1).step_by(2);
+    nearest(names.next()?, names)
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -423,7 +440,7 @@ fn crm(path: &Path, table: CrmTable) -> Result<CrmConfig> {
 fn pushed_kind(key: &str) -> Result<Kind, String> {
     Kind::pushed().find(|kind| kind.name() == key).ok_or_else(|| {
         let known: Vec<&str> = Kind::pushed().map(Kind::name).collect();
-        format!("unknown key {key:?}; the keys are {}", known.join(", "))
+        format!("unknown key {key:?}; {}", choices(key, "the keys are", &known))
     })
 }
 
@@ -436,7 +453,7 @@ fn field_overrides(
     let mut overrides = BTreeMap::new();
     for (column, value) in columns {
         if !known.contains(&column.as_str()) {
-            return Err(format!("unknown column {column:?}; the columns are {}", known.join(", ")));
+            return Err(format!("unknown column {column:?}; {}", choices(&column, "the columns are", &known)));
         }
         let line = rules::field_override(&column, value)?;
         if line.create_only {

@@ -33,7 +33,7 @@ pub(crate) async fn run(session: &Session, command: &Crm, out: &mut dyn Write) -
 async fn check(session: &Session, out: &mut dyn Write) -> Result<u8> {
     let crm = session.config.crm()?;
     let api = session.crm_client(crm)?;
-    let db = Db::open(&session.config.paths.database)?;
+    let db = session.open_writer()?;
     let check = check::check(&db, crm, &api, &format_instant(session.now())).await?;
     session.answer(out, &check.json(), || check.text())?;
     Ok(check.exit())
@@ -42,7 +42,7 @@ async fn check(session: &Session, out: &mut dyn Write) -> Result<u8> {
 async fn setup(session: &Session, wish: Wish, out: &mut dyn Write) -> Result<u8> {
     let crm = session.config.crm()?;
     let api = session.crm_client(crm)?;
-    let db = Db::open(&session.config.paths.database)?;
+    let db = session.open_writer()?;
     let setup = setup::setup(&db, crm, &api, wish, &format_instant(session.now())).await?;
     session.answer(out, &setup.json(), || setup.text())?;
     Ok(setup.exit())
@@ -53,7 +53,7 @@ async fn link(session: &Session, kinds: &[Kind], out: &mut dyn Write) -> Result<
     let crm = session.config.crm()?;
     let db = open_existing(session)?;
     let api = session.crm_client(crm)?;
-    let summary = link::link(&db, crm, &session.store_ids(), &api, kinds, session.now()).await?;
+    let summary = link::link(&db, crm, &session.store_ids(), &api, kinds, session.now(), &session.progress).await?;
     session.answer(out, &summary.json(), || summary.text())?;
     Ok(summary.exit())
 }
@@ -62,7 +62,7 @@ fn trace(session: &Session, kind: &str, id: &str, out: &mut dyn Write) -> Result
     let kind: Kind = kind.parse().map_err(Failure::config)?;
     push::check_kinds(&[kind])?;
     let crm = session.config.crm()?;
-    let db = Db::open_reader(&session.config.paths.database)?;
+    let db = session.open_reader()?;
     let trace = trace::trace(&db, crm, &session.store_ids(), kind, id, session.now())?;
     session.answer(out, &trace.json(), || trace.text())?;
     Ok(0)
@@ -71,10 +71,9 @@ fn trace(session: &Session, kind: &str, id: &str, out: &mut dyn Write) -> Result
 async fn verify(session: &Session, options: &Options, repair: bool, out: &mut dyn Write) -> Result<u8> {
     push::check_kinds(&options.kinds)?;
     let crm = session.config.crm()?;
-    let path = &session.config.paths.database;
-    let db = if repair { open_existing(session)? } else { Db::open_reader(path)? };
+    let db = if repair { open_existing(session)? } else { session.open_reader()? };
     let api = session.crm_client(crm)?;
-    let mut verification = verify::verify(&db, crm, &api, &options.kinds).await?;
+    let mut verification = verify::verify(&db, crm, &api, &options.kinds, &session.progress).await?;
     if repair && verification.differs() {
         verification.repair(&db, crm)?;
         verification.repaired(session.push(&db, options, &|| session.now()).await?);
@@ -86,5 +85,5 @@ async fn verify(session: &Session, options: &Options, repair: bool, out: &mut dy
 /// The mirror for writing; one that is not there is not made.
 fn open_existing(session: &Session) -> Result<Db> {
     let path = &session.config.paths.database;
-    if path.exists() { Db::open(path) } else { Db::open_reader(path) }
+    if path.exists() { session.open_writer() } else { session.open_reader() }
 }

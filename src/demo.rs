@@ -271,11 +271,14 @@ impl Tour<'_> {
             parameters: Vec::new(),
             moment: Moment::new(None, now)?,
         };
-        let manifest = report::export(&db, &Catalog::load(None)?, &options)?;
+        let task = self.session.progress.task("exporting", ("report", "reports"));
+        let manifest = report::export(&db, &Catalog::load(None)?, &options, &task)?;
+        drop(task);
         // the last one to close a mirror for writing takes its write-ahead log away
         drop(db);
         drop(Db::open(&self.session.config.paths.database)?);
-        let rows = manifest.reports.iter().map(|report| vec![report.file.clone(), report.rows.to_string()]);
+        let rows =
+            manifest.reports.iter().map(|report| vec![report.file.clone(), screen::thousands(report.rows as u64)]);
         self.say(&screen::table(&["file", "rows"], rows, 1))
     }
 

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::model::object_meanings::place_and_meaning;
 use crate::model::objects::{Entry, dictionary};
 use crate::report::markdown;
-use crate::screen;
 
 const INTRODUCTION: &str = "# Data dictionary
 
@@ -53,15 +52,20 @@ fn facts(entry: &Entry) -> [&str; 5] {
 }
 
 pub fn text() -> String {
-    let header = ["column", "type", "unit", "API field", "CRM field", "meaning"];
     let objects = objects().into_iter().map(|object| {
-        let rows = object.columns.iter().map(|entry| {
-            let cells = [entry.column.as_str()].into_iter().chain(facts(entry));
-            cells.map(str::to_owned).collect()
-        });
-        format!("{}: {}\n{}", object.name, object.meaning, screen::table(&header, rows, header.len()))
+        let width = object.columns.iter().map(|entry| entry.column.len()).max().unwrap_or(0);
+        let columns = object.columns.iter().map(|entry| format!("\n  {:width$}  {}", entry.column, described(entry)));
+        format!("{}: {}{}", object.name, object.meaning, columns.collect::<String>())
     });
     objects.collect::<Vec<_>>().join("\n\n")
+}
+
+/// What a column means, then its type and unit, where it comes from and where it goes.
+fn described(entry: &Entry) -> String {
+    let [sql_type, unit, api_field, crm_field, meaning] = facts(entry);
+    let named = |name: &str, value: &str| if value.is_empty() { String::new() } else { format!("; {name}{value}") };
+    let facts = format!("{sql_type}{}{}{}", named("", unit), named("API ", api_field), named("CRM ", crm_field));
+    if meaning.is_empty() { format!("[{facts}]") } else { format!("{meaning} [{facts}]") }
 }
 
 pub fn markdown_text() -> String {

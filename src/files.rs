@@ -26,6 +26,15 @@ pub fn write_atomically(path: &Path, bytes: &[u8], private: bool) -> std::io::Re
     Ok(())
 }
 
+/// Writes a new file that is its owner's alone, all of it or nothing; fails when there is one already.
+pub fn create_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = temporary_beside(path, true)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    Ok(())
+}
+
 /// Makes a new name in a file's folder last through a power cut.
 pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

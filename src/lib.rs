@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod completions;
 pub mod config;
 pub mod connect;
 pub mod contact;
@@ -27,8 +28,11 @@ pub mod failure;
 pub mod files;
 mod forget;
 pub mod ingest;
+mod interrupt;
 mod keep;
+pub mod manual;
 pub mod model;
+pub mod next;
 mod notify;
 pub mod progress;
 pub mod push;
@@ -51,7 +55,6 @@ use chrono::{DateTime, Utc};
 use crate::api::Talk;
 use crate::cli::{Cli, Command, Turn};
 use crate::config::Party;
-use crate::db::Db;
 use crate::failure::{Code, Failure};
 use crate::model::Kind;
 use crate::progress::Progress;
@@ -70,8 +73,10 @@ impl Session {
 /// # Errors
 /// Whatever stopped it; [`Failure::of`] tells the exit code.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
-    let session = Session::new(cli.global, matches!(cli.command, Command::Connect(_)))?;
-    let asked = asked(&cli.command);
+    let makes_config = matches!(cli.command, Some(Command::Connect(_) | Command::Init { .. }));
+    let session = Session::new(cli.global, makes_config)?;
+    let asked = cli.command.as_ref().and_then(asked);
+    let after = cli.command.as_ref().map_or("", after_interrupt);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
@@ -80,13 +85,42 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<u8> {
             // a command that ends by Ctrl-C has the first word
             biased;
             result = dispatch(&session, cli.command, out) => result,
-            _ = tokio::signal::ctrl_c() => {
-                Err(Failure::new(Code::Interrupted, "interrupted").hint("everything received is saved; the same command goes on from there").into())
-            }
+            () = session.interrupt.pressed() => Err(Failure::new(Code::Interrupted, "interrupted").into()),
         };
+        let result = result.map_err(|error| told_apart(&session, error, after));
         end(&session, asked.as_ref(), &result).await;
         result
     })
+}
+
+/// What Ctrl-C stopped on purpose did not fail; it says what it leaves behind.
+fn told_apart(session: &Session, error: anyhow::Error, after: &str) -> anyhow::Error {
+    let failure = Failure::of(&error);
+    match failure.code {
+        Code::Interrupted if failure.hint.is_none() => failure.hint(after).into(),
+        Code::Internal if session.interrupt.is_pressed() => {
+            Failure::new(Code::Interrupted, "interrupted").hint(after).into()
+        }
+        _ => error,
+    }
+}
+
+/// What Ctrl-C leaves behind, and how to go on.
+fn after_interrupt(command: &Command) -> &'static str {
+    match command {
+        Command::Ingest(_) | Command::Sync(_) => "everything received is saved; the same command goes on from there",
+        Command::Push(_) | Command::Crm(_) => {
+            "everything the CRM acknowledged is noted; the same command does the rest"
+        }
+        Command::Rebuild | Command::Statement(_) => "the mirror is as it was; the same command begins anew",
+        Command::Export(_) => "every file is whole, old or new; the same command writes the rest",
+        Command::Forget(_) => {
+            "nothing was changed, or only old bytes are left in the file; the same command finishes it"
+        }
+        Command::Restore(_) => "the mirror is whole, the old one or the backup; `storemirror status` shows which",
+        Command::Demo { .. } => "the same command makes the folder anew",
+        _ => "nothing was changed; the same command begins anew",
+    }
 }
 
 /// What is remembered of a command: of those that bring the mirror or the CRM up to date.
@@ -114,7 +148,7 @@ async fn end(session: &Session, asked: Option<&Asked>, result: &Result<u8>) {
     tokio::select! {
         () = notify::after(session, asked, result) => {}
         // the command has ended as it has; what was not told the next run tells
-        _ = tokio::signal::ctrl_c() => {}
+        () = session.interrupt.pressed() => {}
     }
 }
 
@@ -126,7 +160,8 @@ fn remembered(session: &Session, result: std::io::Result<()>) {
     }
 }
 
-async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> Result<u8> {
+async fn dispatch(session: &Session, command: Option<Command>, out: &mut dyn Write) -> Result<u8> {
+    let Some(command) = command else { return next_step(session, out) };
     match command {
         Command::Ingest(arguments) => ingest(session, arguments, out).await,
         Command::Status { max_age } => status(session, max_age, out),
@@ -144,6 +179,9 @@ async fn dispatch(session: &Session, command: Command, out: &mut dyn Write) -> R
         Command::Statement(arguments) => statement(session, &arguments, out),
         Command::Push(arguments) => push(session, &arguments, out).await,
         Command::Crm(command) => crm::run(session, &command, out).await,
+        Command::Init { print } => init(session, print, out),
+        Command::Completions { shell } => completions::print(session, shell, out),
+        Command::Man { folder } => manual::run(session, folder.as_deref(), out),
         Command::Sync(arguments) => sync(session, &arguments, out).await,
         Command::Schedule(command) => schedule::run(session, &command, out),
         Command::Notify { test } => notify::run(session, test, out).await,
@@ -204,7 +242,7 @@ async fn push(session: &Session, arguments: &cli::Push, out: &mut dyn Write) -> 
     // a dry run only reads, and must not keep an ingest from writing meanwhile
     let path = &session.config.paths.database;
     let db =
-        if options.dry_run || !path.exists() { Db::open_reader(path)? } else { session.writer(arguments.turn).await? };
+        if options.dry_run || !path.exists() { session.open_reader()? } else { session.writer(arguments.turn).await? };
     let summary = session.push(&db, &options, &|| session.now()).await;
     session.outcome.pushed(&summary);
     let summary = summary?;
@@ -266,7 +304,7 @@ async fn verify(session: &Session, names: &[String], stores: &[String], out: &mu
         accept_removals: false,
     };
     let sources = session.sources(stores)?;
-    let db = Db::open_reader(&session.config.paths.database)?;
+    let db = session.open_reader()?;
     let summary =
         ingest::VerifySummary(ingest::run(&db, &sources, &options, &session.progress, &|| session.now()).await?);
     session.answer(out, &summary.json(), || summary.text())?;
@@ -275,7 +313,7 @@ async fn verify(session: &Session, names: &[String], stores: &[String], out: &mu
 
 fn explain(session: &Session, kind: &str, id: &str, out: &mut dyn Write) -> Result<u8> {
     let kind = kind.parse().map_err(Failure::config)?;
-    let db = Db::open_reader(&session.config.paths.database)?;
+    let db = session.open_reader()?;
     let explanation = explain::read(&db, kind, id)?;
     session.answer(out, &explanation.json(), || explanation.text())?;
     Ok(0)
@@ -294,6 +332,23 @@ fn status(session: &Session, max_age: Option<u32>, out: &mut dyn Write) -> Resul
     Ok(status.exit())
 }
 
+/// Without a command: what to do next on this machine.
+fn next_step(session: &Session, out: &mut dyn Write) -> Result<u8> {
+    let next = next::read(&session.config, || push_status(session), session.now())?;
+    session.answer(out, &next.json(), || next.text())?;
+    Ok(0)
+}
+
+fn init(session: &Session, print: bool, out: &mut dyn Write) -> Result<u8> {
+    let written = if print { config::init::print() } else { config::init::write(&session.config.paths.config)? };
+    if print {
+        session.answer_verbatim(out, &written.json(), || written.text())?;
+    } else {
+        session.answer(out, &written.json(), || written.text())?;
+    }
+    Ok(0)
+}
+
 /// What the next push would send, found by planning one.
 fn push_status(session: &Session) -> Result<status::PushStatus> {
     let path = &session.config.paths.database;
@@ -301,7 +356,8 @@ fn push_status(session: &Session) -> Result<status::PushStatus> {
         let pending = Kind::pushed().map(|kind| (kind, 0)).collect();
         return Ok(status::PushStatus { pending, ..status::PushStatus::default() });
     }
-    let db = Db::open_reader(path)?;
+    let db = session.open_reader()?;
+    let _task = session.progress.task("planning the next push", ("record", "records"));
     let host = session.config.crm()?.host();
     let pending = push::pending(&db, session.config.crm()?, &session.store_ids(), session.now())?;
     Ok(status::PushStatus {
@@ -314,9 +370,14 @@ fn push_status(session: &Session) -> Result<status::PushStatus> {
 
 fn rebuild(session: &Session, out: &mut dyn Write) -> Result<u8> {
     if !session.config.paths.database.exists() {
-        Db::open_reader(&session.config.paths.database)?;
+        session.open_reader()?;
     }
-    let summary = Db::open(&session.config.paths.database)?.rebuild()?;
+    let db = session.open_writer()?;
+    session.interrupt.stops(&db);
+    let task = session.progress.task("rebuilding", ("payload", "payloads"));
+    task.expect(db.count_payloads()?);
+    let summary = db.rebuild(&|count| task.add(count))?;
+    drop(task);
     let exit = 3 * u8::from(summary.quarantined > 0);
     let json = serde_json::json!({
         "command": "rebuild", "exit": exit, "records": summary.records, "quarantined": summary.quarantined,
@@ -395,7 +456,7 @@ async fn simulate(session: &Session, arguments: &cli::Simulate, out: &mut dyn Wr
         running.with(|world| world.switches.merge(&patch)).map_err(|error| refuse(format!("{error:#}")))?;
     }
     let connection = running.connection();
-    session.answer(out, &connection, || demo::connection_text(&connection))?;
+    session.answer_verbatim(out, &connection, || demo::connection_text(&connection))?;
     out.flush()?;
     tokio::signal::ctrl_c().await?;
     drop(running);

@@ -34,6 +34,7 @@ use crate::db::{AccountJoin, Db, PushQuery, QueryRules};
 use crate::failure::Failure;
 use crate::model::Kind;
 use crate::model::instant::format_instant;
+use crate::progress::{Progress, Task};
 use crate::push::apply::{Sender, Stop, Tally};
 use crate::push::budget::Budget;
 use crate::push::fields::Mapping;
@@ -76,15 +77,17 @@ pub async fn run(
     api: impl FnOnce() -> Result<CrmApi>,
     options: &Options,
     clock: &dyn Fn() -> DateTime<Utc>,
-    talk: &Talk,
+    (talk, progress): (&Talk, &Progress),
 ) -> Result<Summary> {
+    let task = progress.task("push", ("record", "records"));
+    task.say("comparing with what the CRM acknowledged");
     let mut push = Push::new(db, crm, stores_configured, options, clock, talk)?;
     push.survey(0)?;
     let mut run_id = None;
     if !options.dry_run && push.may_send()? {
         let api = api()?;
         run_id = Some(db.start_push(&push.summary.host, &push.summary.started_at)?);
-        push.send(&api).await?;
+        push.send(&api, &task).await?;
     }
     push.finish(run_id)
 }
@@ -259,7 +262,8 @@ impl<'a> Push<'a> {
         Some(Brake { updates, linked, fields })
     }
 
-    async fn send(&mut self, api: &CrmApi) -> Result<()> {
+    async fn send(&mut self, api: &CrmApi, task: &Task) -> Result<()> {
+        task.say("reading the CRM's modules");
         let found = match self.find_accounts(api).await? {
             Refreshed::Stopped(error) => {
                 self.summary.stop(Stop::Api(error));
@@ -272,7 +276,7 @@ impl<'a> Push<'a> {
         }
         let changed = match found.and(self.refresh_metadata(api).await?) {
             Refreshed::Stopped(error) => Refreshed::Stopped(error),
-            refreshed => refreshed.and(self.link_first(api).await?),
+            refreshed => refreshed.and(self.link_first(api, task).await?),
         };
         match changed {
             Refreshed::Same => {}
@@ -287,8 +291,10 @@ impl<'a> Push<'a> {
                 return Ok(());
             }
         }
+        task.expect(self.budget.affordable(self.operations()));
         for place in 0..self.kinds.len() {
-            let (stop, links_changed) = self.apply(place, api).await?;
+            task.say(self.kinds[place].kind.name());
+            let (stop, links_changed) = self.apply(place, api, task).await?;
             if links_changed && place + 1 < self.kinds.len() {
                 self.survey(place + 1)?;
             }
@@ -301,7 +307,7 @@ impl<'a> Push<'a> {
     }
 
     /// Sends one kind; says why it stopped, and whether its children's lookups may be others now.
-    async fn apply(&mut self, place: usize, api: &CrmApi) -> Result<(Option<Stop>, bool)> {
+    async fn apply(&mut self, place: usize, api: &CrmApi, task: &Task) -> Result<(Option<Stop>, bool)> {
         let push = &mut self.kinds[place];
         let keys: HashSet<u32> = push.plan.keys().map(|key| key.store).collect();
         for (store_id, template) in self.names.decide(keys.into_iter().map(|store| Key { store, id: 0 })) {
@@ -319,6 +325,7 @@ impl<'a> Push<'a> {
             names: &self.names,
             parents: &self.parents,
             clock: self.clock,
+            task,
         };
         let stop = sender.apply(&mut push.plan, &mut self.budget, &mut push.tally).await?;
         let tally = &push.tally;
@@ -368,7 +375,7 @@ impl<'a> Push<'a> {
 
     /// Before the first write to a module, and when a name that several records bear is due: finds what stands there
     /// under our names already.
-    async fn link_first(&mut self, api: &CrmApi) -> Result<Refreshed> {
+    async fn link_first(&mut self, api: &CrmApi, task: &Task) -> Result<Refreshed> {
         let mut refreshed = Refreshed::Same;
         for push in &self.kinds {
             let is_first = push.plan.operations() > 0 && !self.db.has_links(&push.target)?;
@@ -377,7 +384,9 @@ impl<'a> Push<'a> {
             }
             let (module, name_field) = (self.crm.module(push.kind), push.mapping.name_field());
             let now = (self.clock)();
-            match link::link_kind(self.db, self.crm, &mut self.names, api, (push.kind, name_field), now).await? {
+            task.say(&format!("finding our records in {module}"));
+            let what = (push.kind, name_field);
+            match link::link_kind(self.db, self.crm, &mut self.names, api, what, now).await? {
                 Ok(linked) => {
                     linked.notes(module).iter().for_each(|note| (self.talk)(note));
                     if linked.linked > 0 {

@@ -3,7 +3,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Result;
 
@@ -14,19 +13,15 @@ use crate::failure::{Code, Failure};
 use crate::report::{self, Catalog, Moment};
 use crate::{Session, files, screen};
 
-/// How often Ctrl-C is passed on to the database while a command ends: a report may be between two queries.
-const STOP_AGAIN_AFTER: Duration = Duration::from_millis(50);
-
 pub(crate) fn report(session: &Session, arguments: &cli::Report, out: &mut dyn Write) -> Result<u8> {
     let catalog = Catalog::load(Some(&session.config.paths.queries))?;
     let format = report_format(session, arguments)?;
     let Some(name) = &arguments.name else {
         let json = report::catalog_json(&catalog);
-        return match format {
-            Format::Json => writeln!(out, "{json}"),
-            _ => writeln!(out, "{}", report::catalog_text(&catalog)),
-        }
-        .map(|()| Ok(0))?;
+        let width = screen::width(&console::Term::stdout());
+        let text = || screen::fit(&report::catalog_text(&catalog), width);
+        writeln!(out, "{}", if format == Format::Json { json.to_string() } else { text() })?;
+        return Ok(0);
     };
     let report = catalog.find(name)?;
     if arguments.sql || arguments.describe {
@@ -36,14 +31,18 @@ pub(crate) fn report(session: &Session, arguments: &cli::Report, out: &mut dyn W
         } else {
             report::describe_json(report)
         };
-        session.answer(out, &json, || text.trim_end().to_owned())?;
+        if arguments.sql {
+            session.answer_verbatim(out, &json, || text.trim_end().to_owned())?;
+        } else {
+            session.answer(out, &json, || text.trim_end().to_owned())?;
+        }
         return Ok(0);
     }
     let moment = Moment::new(arguments.as_of.as_deref(), session.now())?;
     let given = arguments.parameters.iter().map(|text| report::assignment(text)).collect::<Result<Vec<_>>>()?;
     let request = report::Request::new(report, &given, moment)?;
-    let db = Db::open_reader(&session.config.paths.database)?;
-    stop_at_ctrl_c(&db);
+    let db = session.open_reader()?;
+    session.interrupt.stops(&db);
     write_to(arguments.output.as_deref(), out, |out| render(session, &db, &request, format, arguments.excel, out))?;
     Ok(0)
 }
@@ -53,7 +52,10 @@ pub(crate) fn dictionary(session: &Session, format: Option<DictionaryFormat>, ou
         Some(DictionaryFormat::Json) => writeln!(out, "{}", crate::dictionary::json())?,
         _ if session.json => writeln!(out, "{}", crate::dictionary::json())?,
         Some(DictionaryFormat::Markdown) => write!(out, "{}", crate::dictionary::markdown_text())?,
-        Some(DictionaryFormat::Table) | None => writeln!(out, "{}", crate::dictionary::text())?,
+        Some(DictionaryFormat::Table) | None => {
+            let width = screen::width(&console::Term::stdout());
+            writeln!(out, "{}", screen::fit(&crate::dictionary::text(), width))?;
+        }
     }
     Ok(0)
 }
@@ -61,8 +63,8 @@ pub(crate) fn dictionary(session: &Session, format: Option<DictionaryFormat>, ou
 /// Prints a frozen month, freezing it first where it is not; only that needs the writer's lock.
 pub(crate) fn statement(session: &Session, arguments: &cli::Statement, out: &mut dyn Write) -> Result<u8> {
     let month = report::Month::new(&arguments.month, session.now())?;
-    let path = &session.config.paths.database;
-    let db = Db::open_reader(path)?;
+    let db = session.open_reader()?;
+    session.interrupt.stops(&db);
     let file = arguments.output.as_deref();
     let frozen = report::Statement::frozen(&db, &month)?;
     if arguments.adjustments {
@@ -77,7 +79,9 @@ pub(crate) fn statement(session: &Session, arguments: &cli::Statement, out: &mut
         None => {
             month.must_be_over()?;
             drop(db);
-            report::Statement::freeze(&Db::open(path)?, &month, session.now())?
+            let db = session.open_writer()?;
+            session.interrupt.stops(&db);
+            report::Statement::freeze(&db, &month, session.now())?
         }
     };
     write_to(file, out, |out| statement.write(session.json, out))?;
@@ -109,37 +113,6 @@ fn write_to(file: Option<&Path>, out: &mut dyn Write, write: impl FnOnce(&mut dy
     })
 }
 
-/// From here on Ctrl-C stops what the database is asked: a report is one long call that leaves no room for anything
-/// else on this thread. Whatever is asked after that is stopped too, so that no query slips through.
-fn stop_at_ctrl_c(db: &Db) {
-    let interrupt = db.interrupter();
-    let (listening, listens) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let pressed = async {
-            let mut pressed = std::pin::pin!(tokio::signal::ctrl_c());
-            // it listens from its first poll on
-            tokio::select! {
-                biased;
-                result = &mut pressed => return result,
-                () = std::future::ready(()) => {}
-            }
-            // nobody waits any more: then nobody needs to know
-            let _ = listening.send(());
-            pressed.await
-        };
-        // without a runtime Ctrl-C ends the process as it ends any other
-        if runtime.is_ok_and(|runtime| runtime.block_on(pressed).is_ok()) {
-            loop {
-                interrupt();
-                std::thread::sleep(STOP_AGAIN_AFTER);
-            }
-        }
-    });
-    // an error says that the thread is gone already
-    let _ = listens.recv();
-}
-
 fn render(
     session: &Session,
     db: &Db,
@@ -149,9 +122,14 @@ fn render(
     out: &mut dyn Write,
 ) -> Result<()> {
     let freshness = report::Freshness::read(db, request.moment)?;
+    // rows that stream to a terminal show themselves that something happens
+    let run = || {
+        let _task = session.progress.task(&request.report.name, ("row", "rows"));
+        request.run(db)
+    };
     match format {
-        Format::Table => report::write_table(&request.run(db)?, &freshness, terminal(), out),
-        Format::Json => report::write_json(request, &request.run(db)?, &freshness, out),
+        Format::Table => report::write_table(&run()?, &freshness, terminal(), out),
+        Format::Json => report::write_json(request, &run()?, &freshness, out),
         Format::Csv => {
             let reader = if excel { report::Reader::Spreadsheet } else { report::Reader::Program };
             request.stream_csv(db, reader, out)?;
@@ -163,8 +141,8 @@ fn render(
             (session.talk)(&freshness.line());
             Ok(())
         }
-        Format::Markdown => report::write_markdown(&request.run(db)?, &freshness, out),
-        Format::Html => report::write_html(request, &request.run(db)?, &freshness, out),
+        Format::Markdown => report::write_markdown(&run()?, &freshness, out),
+        Format::Html => report::write_html(request, &run()?, &freshness, out),
     }
 }
 
@@ -183,9 +161,11 @@ fn terminal() -> report::Screen {
 /// Writes the page and, when asked to, has the system show it.
 pub(crate) fn dashboard(session: &Session, arguments: &cli::Dashboard, out: &mut dyn Write) -> Result<u8> {
     let moment = Moment::new(arguments.as_of.as_deref(), session.now())?;
-    let db = Db::open_reader(&session.config.paths.database)?;
-    stop_at_ctrl_c(&db);
+    let db = session.open_reader()?;
+    session.interrupt.stops(&db);
+    let task = session.progress.task("dashboard", ("report", "reports"));
     let dashboard = Dashboard::make(&db, moment)?;
+    drop(task);
     let path = &arguments.output;
     files::replace_private(path, dashboard.html.as_bytes()).map_err(|error| {
         Failure::config(format!("cannot write {}: {error}", path.display())).hint("name a file in a folder that exists")
@@ -215,10 +195,12 @@ pub(crate) fn export(session: &Session, arguments: cli::Export, out: &mut dyn Wr
     let catalog = Catalog::load(Some(&session.config.paths.queries))?;
     let moment = Moment::new(arguments.as_of.as_deref(), session.now())?;
     let parameters = arguments.parameters.iter().map(|text| report::assignment(text)).collect::<Result<_>>()?;
-    let db = Db::open_reader(&session.config.paths.database)?;
+    let db = session.open_reader()?;
     let options = report::ExportOptions { folder: arguments.folder, only: arguments.only, parameters, moment };
-    stop_at_ctrl_c(&db);
-    let manifest = report::export(&db, &catalog, &options)?;
+    session.interrupt.stops(&db);
+    let task = session.progress.task("exporting", ("report", "reports"));
+    let manifest = report::export(&db, &catalog, &options, &task)?;
+    drop(task);
     session.answer(out, &serde_json::to_value(&manifest)?, || {
         let reports = screen::counted(manifest.reports.len() as u64, "report", "reports");
         format!("wrote {reports} as CSV and manifest.json to {}", options.folder.display())

@@ -107,7 +107,12 @@ fn install(session: &Session, arguments: &ScheduleInstall, out: &mut dyn Write) 
         hints.extend(host::lingering_hint());
     }
     let answer = Installed { scheduler, dry_run: arguments.dry_run, changed, jobs, changes, hints };
-    session.answer(out, &answer.json(), || answer.text())?;
+    if arguments.dry_run {
+        // the very files, to read or to copy
+        session.answer_verbatim(out, &answer.json(), || answer.text())?;
+    } else {
+        session.answer(out, &answer.json(), || answer.text())?;
+    }
     Ok(0)
 }
 

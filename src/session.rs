@@ -14,10 +14,11 @@ use crate::cli::{Global, Turn};
 use crate::config::{Config, CrmConfig, PathFlags, SecretStore, StoreConfig};
 use crate::db::Db;
 use crate::failure::{Code, Failure};
+use crate::interrupt::Interrupt;
 use crate::model::instant::parse_instant;
 use crate::progress::Progress;
 use crate::runs::Outcome;
-use crate::{ingest, push};
+use crate::{ingest, push, screen};
 
 /// What every command has at hand.
 pub(crate) struct Session {
@@ -29,6 +30,7 @@ pub(crate) struct Session {
     pub(crate) now: Option<DateTime<Utc>>,
     pub(crate) progress: Progress,
     pub(crate) talk: Talk,
+    pub(crate) interrupt: Interrupt,
     /// What the parts of this run came to so far.
     pub(crate) outcome: Outcome,
 }
@@ -59,6 +61,7 @@ impl Session {
             now,
             progress,
             talk,
+            interrupt: Interrupt::listen(),
             outcome: Outcome::default(),
         })
     }
@@ -77,6 +80,7 @@ impl Session {
             now: self.now,
             progress,
             talk,
+            interrupt: self.interrupt.clone(),
             outcome: Outcome::default(),
         })
     }
@@ -87,7 +91,7 @@ impl Session {
         let patience = Duration::from_secs(u64::from(turn.wait) * 60);
         let mut waited = Duration::ZERO;
         loop {
-            match Db::open(path) {
+            match self.open_writer() {
                 Err(error) if waited < patience && Failure::of(&error).code == Code::Locked => {
                     if waited.is_zero() {
                         (self.talk)(&format!("another storemirror process is writing to {}; waiting", path.display()));
@@ -101,8 +105,19 @@ impl Session {
     }
 
     /// Prints a command's answer: its JSON, or its text; with `--quiet` only when something needs a person, on stderr.
-    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
     pub(crate) fn answer(
+        &self,
+        out: &mut dyn Write,
+        json: &serde_json::Value,
+        text: impl FnOnce() -> String,
+    ) -> Result<()> {
+        let width = screen::width(&console::Term::stdout());
+        self.answer_verbatim(out, json, || screen::fit(&text(), width))
+    }
+
+    /// As [`Self::answer`], for text that a program will read: no line of it is broken.
+    #[expect(clippy::print_stderr, reason = "what needs a person is said where errors are")]
+    pub(crate) fn answer_verbatim(
         &self,
         out: &mut dyn Write,
         json: &serde_json::Value,
@@ -118,6 +133,18 @@ impl Session {
         Ok(())
     }
 
+    /// The mirror for writing; only an upgrade of the file takes long.
+    pub(crate) fn open_writer(&self) -> Result<Db> {
+        let _task = self.progress.task("upgrading the mirror", ("step", "steps"));
+        Db::open(&self.config.paths.database)
+    }
+
+    /// The mirror for reading alone.
+    pub(crate) fn open_reader(&self) -> Result<Db> {
+        let _task = self.progress.task("upgrading the mirror", ("step", "steps"));
+        Db::open_reader(&self.config.paths.database)
+    }
+
     pub(crate) fn store_ids(&self) -> Vec<String> {
         self.config.stores.iter().map(|store| store.store_id.clone()).collect()
     }
@@ -130,7 +157,8 @@ impl Session {
         clock: &dyn Fn() -> DateTime<Utc>,
     ) -> Result<push::Summary> {
         let crm = self.config.crm()?;
-        push::run(db, crm, &self.store_ids(), || self.crm_client(crm), options, clock, &self.talk).await
+        push::run(db, crm, &self.store_ids(), || self.crm_client(crm), options, clock, (&self.talk, &self.progress))
+            .await
     }
 
     pub(crate) fn crm_client(&self, crm: &CrmConfig) -> Result<CrmApi> {

@@ -88,7 +88,8 @@ fn the_demo_ties_and_can_be_made_again() {
         for said in ["1. ingest", "sqlite3 -box", "config.toml", "only what changed moves"] {
             assert!(ran.stdout.contains(said), "{said:?} is not in {}", ran.stdout);
         }
-        assert_eq!(ran.stderr, "");
+        // on a slow machine it says meanwhile how far it got
+        assert!(!ran.stderr.contains("storemirror"), "{}", ran.stderr);
     }
     let connection = Connection::open(folder.join("mirror.db")).unwrap();
     let sum = |sql: &str| -> i64 { connection.query_row(sql, [], |row| row.get(0)).unwrap() };

@@ -206,7 +206,8 @@ fn every_tie_is_looked_at() {
         ("update subscription_records set payload_id = 1".to_owned(), "rows"),
         ("update subscription_records set status = 'inactive' where subscription_id = 3".to_owned(), "derived"),
         (
-            "insert into crm_links values ('t', 'us', 'subscriptions', '77', '1', '', '', 'linked', '{}')".to_owned(),
+            "insert into crm_links values ('t', 'us', 'subscriptions', '77', '1', '', '', 'linked', '{}', null)"
+                .to_owned(),
             "links",
         ),
         ("insert into statements values ('2026-01', '2026-02-01T00:00:00Z', 3, '')".to_owned(), "statements"),

@@ -18,15 +18,18 @@ mod crm; // crm check, link, verify, trace, setup
 mod dashboard; // the page as a file: its head, its size, where and how it is written
 mod dictionary; // every column explained, and docs/dictionary.md true
 mod doctor; // what is wrong, and the fix
+mod everyday; // first steps, suggestions, examples, --json and widths of every command
 mod forget; // a customer forgotten: to the last byte, and for good
 mod ingest; // listing: completeness and removal
 mod ingest_faults; // every fault and error of the store contract by its name
 mod ingest_resume; // runs cut short and taken up again, drift, several stores, pace
+mod interrupts; // Ctrl-C in the middle of every long command
 mod keep; // backup and restore
 mod mapping; // payload → row, from fixtures of every kind and variant
 mod migrations; // the schema against the declaration, old, new and foreign files
 #[cfg(unix)]
 mod notify; // notices, to a real script and a real server
+mod output; // one JSON object, eighty columns, silence when quiet
 mod push; // plan and apply against the simulated CRM
 mod push_convergence; // seeded storms of pushes, after which the CRM holds what the mirror expects
 mod rebuild; // derived rows made again are the rows ingest made
@@ -40,5 +43,6 @@ mod runs; // what became of the newest runs, in status
 #[cfg(unix)]
 mod schedule; // timers and crontab lines, on a machine of the test's own
 mod sdk; // Zoho's own SDKs as clients of the simulator
+mod shells; // TAB in real shells, and the manual pages
 mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself

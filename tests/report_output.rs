@@ -5,11 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use storemirror::db::Db;
 use storemirror::failure::{Code, Failure};
 use storemirror::model::instant::parse_instant;
+use storemirror::progress::Progress;
 use storemirror::report::{
-    Catalog, ExportOptions, Freshness, Moment, Reader, Request, Screen, Source, assignment, catalog_json, describe,
-    export, write_json, write_table,
+    Catalog, ExportOptions, Freshness, Manifest, Moment, Reader, Request, Screen, Source, assignment, catalog_json,
+    describe, write_json, write_table,
 };
 use tempfile::TempDir;
 
@@ -182,8 +184,8 @@ fn a_table_is_aligned_and_ends_with_the_freshness_line() {
     let empty = String::from_utf8(bytes).unwrap();
     assert!(
         empty.ends_with(
-            "\nas of 2025-12-31; eu completely listed 2026-03-01 00:00 (subscriptions, transactions, commissions); \
-         us completely listed 2026-03-01 00:00 (subscriptions, transactions, commissions); \
+            "\nas of 2025-12-31; eu completely listed 2026-03-01 00:00 UTC (subscriptions, transactions, commissions); \
+         us completely listed 2026-03-01 00:00 UTC (subscriptions, transactions, commissions); \
          warning: states before 2026-01-01 are not known\n"
         ),
         "{empty}"
@@ -218,6 +220,11 @@ fn the_catalog_and_a_description_tell_the_parameters() {
     );
     let description = describe(catalog.find("renewals_due").unwrap());
     assert!(description.contains("--param within=INTEGER  days ahead of as_of (default: 90)"), "{description}");
+}
+
+fn export(db: &Db, catalog: &Catalog, options: &ExportOptions) -> anyhow::Result<Manifest> {
+    let task = Progress::new(false, true).task("exporting", ("report", "reports"));
+    storemirror::report::export(db, catalog, options, &task)
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Zoho's data centres and the hosts that follow from each (store contract §1, CRM contract §9). Nothing else is ever
 //! contacted, unless the configuration overrides an address.
 
+use crate::model::nearest::choices;
+
 pub struct DataCenter {
     pub name: &'static str,
     /// The domain of the accounts server and the store.
@@ -47,7 +49,7 @@ pub fn find(name: &str) -> Option<&'static DataCenter> {
 
 pub fn unknown(name: &str) -> String {
     let names: Vec<&str> = DATA_CENTERS.iter().map(|center| center.name).collect();
-    format!("no data centre {name:?}; they are {}", names.join(", "))
+    format!("no data centre {name:?}; {}", choices(name, "they are", &names))
 }
 
 /// The order in which the data centres are tried: the one that is configured, then the main ones.

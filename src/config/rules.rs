@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 
 use crate::model::Kind;
 use crate::model::money::parse_decimal;
+use crate::model::nearest::choices;
 
 /// What may start automation in the CRM (CRM contract §2).
 const TRIGGERS: [&str; 5] = ["workflow", "approval", "blueprint", "pathfinder", "orchestration"];
@@ -89,7 +90,10 @@ pub(super) fn read(keys: Keys) -> Result<CrmRules, String> {
         rules.untagged_status = status;
     }
     if let Some(unknown) = keys.trigger.iter().find(|trigger| !TRIGGERS.contains(&trigger.as_str())) {
-        return Err(format!("trigger: unknown automation {unknown:?}; the values are {}", TRIGGERS.join(", ")));
+        return Err(format!(
+            "trigger: unknown automation {unknown:?}; {}",
+            choices(unknown, "the values are", &TRIGGERS)
+        ));
     }
     rules.trigger = keys.trigger;
     Ok(rules)
@@ -134,7 +138,10 @@ fn field_table(column: &str, table: toml::Table) -> Result<Override, String> {
                 return Err("name.policy: a record is found by its name, so it is always written".to_owned());
             }
             ("policy", _) => return Err(format!("{column}.policy: \"always\" or \"create_only\", not {value}")),
-            _ => return Err(format!("{column}: unknown key {key:?}; the keys are field, policy")),
+            _ => {
+                let known = choices(&key, "the keys are", &["field", "policy"]);
+                return Err(format!("{column}: unknown key {key:?}; {known}"));
+            }
         }
     }
     Ok(line)

@@ -230,7 +230,7 @@ impl Db {
             let mut done = ForgetDone::default();
             redact_records(connection, &mut done)?;
             redact_unidentified(connection, &mut done)?;
-            self.rebuild_within(connection)?;
+            self.rebuild_within(connection, &|_| ())?;
             done.statement_rows = redact_statements(connection, now, sha256)?;
             Ok(done)
         });

@@ -217,7 +217,7 @@ impl Db {
         if stored.as_deref() == Some(MAPPING_VERSION) {
             return Ok(());
         }
-        self.rebuild()?;
+        self.rebuild(&|_| ())?;
         self.write(|connection| set_setting(connection, "mapping_version", MAPPING_VERSION))
     }
 }

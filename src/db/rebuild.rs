@@ -32,14 +32,19 @@ const RECALL_LAST_SEEN: &str = "update main.quarantine set last_seen_at = b.last
     drop table before_quarantine;";
 
 impl Db {
-    /// Derives everything again in one transaction.
-    pub fn rebuild(&self) -> Result<RebuildSummary> {
+    /// How many versions of records there are to derive from.
+    pub fn count_payloads(&self) -> Result<u64> {
+        count(&self.connection, "select 1 from payloads")
+    }
+
+    /// Derives everything again in one transaction; `derived` hears how many more payloads are done.
+    pub fn rebuild(&self, derived: &dyn Fn(u64)) -> Result<RebuildSummary> {
         self.write(|connection| {
             let tables = derived_tables();
             for table in &tables {
                 connection.execute_batch(&format!("create temp table before_{table} as select * from main.{table}"))?;
             }
-            let mut summary = self.rebuild_within(connection)?;
+            let mut summary = self.rebuild_within(connection, derived)?;
             for table in tables {
                 let before =
                     count(connection, &format!("select * from before_{table} except select * from main.{table}"))?;
@@ -55,7 +60,7 @@ impl Db {
     }
 
     /// The same within a transaction that is open already, without telling what changed.
-    pub(super) fn rebuild_within(&self, connection: &Connection) -> Result<RebuildSummary> {
+    pub(super) fn rebuild_within(&self, connection: &Connection, derived: &dyn Fn(u64)) -> Result<RebuildSummary> {
         self.names.borrow_mut().clear();
         for table in derived_tables() {
             connection.execute_batch(&format!("delete from main.{table}"))?;
@@ -64,14 +69,20 @@ impl Db {
         connection.execute_batch(FORGET_QUARANTINE)?;
         let mut summary = RebuildSummary::default();
         for kind in Kind::ALL {
-            self.rebuild_kind(connection, kind.table(), &mut summary)?;
+            self.rebuild_kind(connection, kind.table(), &mut summary, derived)?;
         }
         self.names.borrow_mut().save(connection)?;
         connection.execute_batch(RECALL_LAST_SEEN)?;
         Ok(summary)
     }
 
-    fn rebuild_kind(&self, connection: &Connection, table: &'static Table, summary: &mut RebuildSummary) -> Result<()> {
+    fn rebuild_kind(
+        &self,
+        connection: &Connection,
+        table: &'static Table,
+        summary: &mut RebuildSummary,
+        derived: &dyn Fn(u64),
+    ) -> Result<()> {
         let mut statement = connection.prepare(
             "select payload_id, store_id, record_id, version, seen_from, seen_until, body
              from payloads where kind = ?1 order by store_id, record_id, version",
@@ -80,7 +91,7 @@ impl Db {
         let mut last: Option<(String, String, i64, Option<String>, String)> = None;
         while let Some(row) = rows.next()? {
             let (store_id, record_id): (String, String) = (row.get(1)?, row.get(2)?);
-            let (version, seen_from): (i64, String) = (row.get(3)?, row.get(4)?);
+            let (number, seen_from): (i64, String) = (row.get(3)?, row.get(4)?);
             let (seen_until, body): (Option<String>, String) = (row.get(5)?, row.get(6)?);
             match last.take() {
                 Some((old_store, old_record, old_version, old_until, old_body))
@@ -102,18 +113,19 @@ impl Db {
                 }
                 None => {}
             }
-            let derived = Version {
+            let version = Version {
                 payload_id: row.get(0)?,
                 store_id: &store_id,
                 record_id: &record_id,
-                version,
+                version: number,
                 seen_from: &seen_from,
                 seen_until: None,
                 body: &body,
             };
-            summary.records += u64::from(version == 1);
-            self.derive(connection, table, &derived, &map_record(table, &record_id, &body))?;
-            last = Some((store_id, record_id, version, seen_until, body));
+            summary.records += u64::from(number == 1);
+            self.derive(connection, table, &version, &map_record(table, &record_id, &body))?;
+            derived(1);
+            last = Some((store_id, record_id, number, seen_until, body));
         }
         if let Some((store_id, record_id, version, seen_until, _)) = last {
             replay_end(connection, table, &store_id, &record_id, version, seen_until.as_deref(), None)?;

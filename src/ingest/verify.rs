@@ -54,14 +54,14 @@ impl VerifySummary {
     }
 
     pub fn text(&self) -> String {
-        let header = ["store", "kind", "outcome", "listed", "in mirror", "not mirrored", "changed", "not listed"];
+        let header = ["store", "kind", "outcome", "listed", "mirrored", "new", "changed", "gone"];
         let rows = self.0.listings.iter().map(|listing| {
             let found = difference(listing);
             let numbers =
                 [listing.counts.received, listing.in_mirror, found.not_mirrored, found.changed, found.not_listed];
             let texts =
                 [listing.store_id.clone(), listing.kind.name().to_owned(), listing.outcome.name().replace('_', " ")];
-            texts.into_iter().chain(numbers.map(|number| number.to_string())).collect()
+            texts.into_iter().chain(numbers.map(crate::screen::thousands)).collect()
         });
         let mut text = crate::screen::table(&header, rows, 3);
         for listing in &self.0.listings {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::model::columns;
+use crate::model::nearest::choices;
 use crate::model::tables::Table;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,7 +52,7 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
             let names: Vec<&str> = Self::ALL.iter().map(|kind| kind.name()).collect();
-            format!("no kind {text:?}; the kinds are {}", names.join(", "))
+            format!("no kind {text:?}; {}", choices(text, "the kinds are", &names))
         })
     }
 }

@@ -8,6 +8,7 @@ pub mod json;
 pub mod kind;
 pub mod mapping;
 pub mod money;
+pub mod nearest;
 pub mod object_meanings;
 pub mod objects;
 pub mod personal;

@@ -18,6 +18,7 @@ use crate::model::Kind;
 use crate::model::crm::Refusal;
 use crate::model::instant::format_instant;
 use crate::model::json::sha256_hex;
+use crate::progress::Task;
 use crate::push::budget::Budget;
 use crate::push::fields::{Lookup, Mapping, is_final, merged, value_of};
 use crate::push::plan::{Key, Names, Parents, Plan};
@@ -99,6 +100,7 @@ pub(super) struct Sender<'a> {
     pub(super) names: &'a Names,
     pub(super) parents: &'a Parents,
     pub(super) clock: &'a dyn Fn() -> DateTime<Utc>,
+    pub(super) task: &'a Task,
 }
 
 /// When a record refused so many times is sent again by itself.
@@ -141,6 +143,7 @@ impl Sender<'_> {
             tally.requests += u64::from(answer.is_ok());
             match answer {
                 Ok(Write::Items(items)) => {
+                    self.count(&prepared);
                     let more = self.settle(prepared, items, credits, plan, tally).await?;
                     next.extend(more);
                 }
@@ -151,6 +154,7 @@ impl Sender<'_> {
                     }
                 }
                 Ok(Write::Refused(refusal)) => {
+                    self.count(&prepared);
                     self.settle(prepared, vec![Err(refusal)], credits, plan, tally).await?;
                 }
                 Err(error) => {
@@ -159,6 +163,13 @@ impl Sender<'_> {
             }
         }
         Ok(stop)
+    }
+
+    /// Records that are sent once more were counted the first time.
+    fn count(&self, prepared: &Prepared) {
+        if matches!(prepared.operation, Operation::Create | Operation::Update) {
+            self.task.add(prepared.items.len() as u64);
+        }
     }
 
     fn prepare(&self, batch: Batch) -> Result<Prepared> {

@@ -23,10 +23,22 @@ impl Budget {
 
     /// The most records the next write may hold.
     pub(super) fn room(&self) -> usize {
+        records_for(self.left())
+    }
+
+    /// How many of so many records can be sent before the credits are spent.
+    pub(super) fn affordable(&self, records: usize) -> u64 {
+        let full = credits_for(records);
+        let records = records as u64;
+        // below its full price, every credit pays for a whole lot of records
+        if self.left() >= full { records } else { self.left() * records.div_ceil(full.max(1)) }
+    }
+
+    fn left(&self) -> u64 {
         let spent = self.used + self.reserved;
         let today = self.daily.map_or(u64::MAX, |daily| daily.saturating_sub(self.before + spent));
         let now = self.max.map_or(u64::MAX, |max| max.saturating_sub(spent));
-        records_for(today.min(now))
+        today.min(now)
     }
 
     pub(super) fn reserve(&mut self, records: usize) {
@@ -62,5 +74,7 @@ mod tests {
         assert_eq!(budget.settle(50, false), 0);
         assert_eq!(Budget::new(0, None, None).room(), 100);
         assert_eq!(Budget::new(0, None, Some(3)).room(), 30);
+        assert_eq!(Budget::new(0, None, Some(3)).affordable(95), 30);
+        assert_eq!([0, 7, 6_583].map(|records| Budget::new(0, None, None).affordable(records)), [0, 7, 6_583]);
     }
 }

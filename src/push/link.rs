@@ -17,6 +17,7 @@ use crate::db::{Batch, Db, FoundLink, Rejection};
 use crate::failure::{self, Code, Failure};
 use crate::model::Kind;
 use crate::model::instant::format_instant;
+use crate::progress::Progress;
 use crate::push::apply::retry_at;
 use crate::push::fields::Mapping;
 use crate::push::plan::{Key, Names};
@@ -60,11 +61,13 @@ pub async fn link(
     api: &CrmApi,
     kinds: &[Kind],
     now: DateTime<Utc>,
+    progress: &Progress,
 ) -> Result<LinkSummary> {
     let mut names = Names::new(db.record_names()?, stores_configured);
     let mut summary = LinkSummary { host: crm.host(), kinds: Vec::new(), error: None };
     for kind in Kind::pushed().filter(|kind| kinds.is_empty() || kinds.contains(kind)) {
         let mapping = Mapping::new(kind, crm, &[]);
+        let _task = progress.task(&format!("reading {}", crm.module(kind)), ("record", "records"));
         match link_kind(db, crm, &mut names, api, (kind, mapping.name_field()), now).await? {
             Ok(linked) => summary.kinds.push((kind, crm.module(kind).to_owned(), linked)),
             Err(error) => {

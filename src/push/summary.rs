@@ -14,7 +14,7 @@ use crate::screen::{self, counted};
 /// Rejections shown to a person; `crm_rejections` and `--json` have them all.
 const SHOWN: usize = 20;
 /// Characters of a value shown to a person.
-const SHOWN_CHARACTERS: usize = 60;
+const SHOWN_CHARACTERS: usize = 50;
 
 /// A record refused by this push.
 #[derive(Clone, Debug)]
@@ -277,20 +277,20 @@ impl Summary {
             columns.iter().filter(|(_, count, always)| *always || self.sum(count) > 0).collect();
         let header: Vec<&str> = std::iter::once("kind").chain(columns.iter().map(|(title, ..)| *title)).collect();
         let rows = self.kinds.iter().map(|kind| {
-            let counts = columns.iter().map(|(_, count, _)| crate::screen::thousands(count(kind)));
+            let counts = columns.iter().map(|(_, count, _)| screen::thousands(count(kind)));
             std::iter::once(kind.kind.name().to_owned()).chain(counts).collect()
         });
         screen::table(&header, rows, 1)
     }
 
     fn credits_line(&self) -> String {
-        let budget = self.budget.map_or_else(String::new, |budget| format!(" of {budget}"));
+        let budget = self.budget.map_or_else(String::new, |budget| format!(" of {}", screen::thousands(budget)));
         if self.dry_run {
             return format!(
                 "nothing sent to {}; it would cost {} ({}{budget} used in the last 24 hours)",
                 self.host,
                 counted(self.credits_planned, "API credit", "API credits"),
-                self.credits_24h,
+                screen::thousands(self.credits_24h),
             );
         }
         if self.requests == 0 {
@@ -301,7 +301,7 @@ impl Summary {
             counted(self.requests, "request", "requests"),
             self.host,
             counted(self.credits_used, "API credit", "API credits"),
-            self.credits_24h,
+            screen::thousands(self.credits_24h),
         )
     }
 
@@ -495,7 +495,7 @@ mod tests {
             "kind           created  updated  unchanged\n\
              subscriptions        1        0      1,501\n\
              transactions         0        0          0\n\
-             1 request to www.zohoapis.com for 1 API credit (12 of 5000 used in the last 24 hours)\n\
+             1 request to www.zohoapis.com for 1 API credit (12 of 5,000 used in the last 24 hours)\n\
              1 record sent without a payload too long for its field"
         );
     }

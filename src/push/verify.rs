@@ -15,6 +15,7 @@ use crate::db::{Db, KnownLink, Repair};
 use crate::failure::{self, Code, Failure, worst};
 use crate::model::Kind;
 use crate::model::crm::FieldInfo;
+use crate::progress::{Progress, Task};
 use crate::push::Summary as PushSummary;
 use crate::push::compare::is_same;
 use crate::push::fields::wanted;
@@ -22,7 +23,7 @@ use crate::screen::{self, counted};
 
 /// Differences shown to a person; `--json` has them all.
 const SHOWN: usize = 20;
-const SHOWN_CHARACTERS: usize = 60;
+const SHOWN_CHARACTERS: usize = 50;
 
 /// One kind, compared.
 struct Compared {
@@ -58,12 +59,19 @@ pub struct Verification {
 ///
 /// # Errors
 /// What the file has against it; what the CRM has is in the result.
-pub async fn verify(db: &Db, crm: &CrmConfig, api: &CrmApi, kinds: &[Kind]) -> Result<Verification> {
+pub async fn verify(
+    db: &Db,
+    crm: &CrmConfig,
+    api: &CrmApi,
+    kinds: &[Kind],
+    progress: &Progress,
+) -> Result<Verification> {
     let mut verification =
         Verification { host: crm.host(), kinds: Vec::new(), requests: 0, error: None, repaired: None };
     for kind in Kind::pushed().filter(|kind| kinds.is_empty() || kinds.contains(kind)) {
         let links = db.links_of(kind, &crm.target(kind))?;
-        match compare(crm, api, kind, links).await {
+        let task = progress.task(&format!("reading {}", crm.module(kind)), ("record", "records"));
+        match compare(crm, api, kind, links, &task).await {
             Ok(compared) => verification.kinds.push(compared),
             Err(error) => {
                 verification.error = Some(error.into_failure(Code::Crm));
@@ -80,6 +88,7 @@ async fn compare(
     api: &CrmApi,
     kind: Kind,
     links: HashMap<String, KnownLink>,
+    task: &Task,
 ) -> Result<Compared, Error> {
     let module = crm.module(kind);
     let mut compared =
@@ -94,8 +103,10 @@ async fn compare(
     let fields = fields_to_read(crm, api, kind, &sent).await?;
     let mut comparing = Comparing { fields: &fields, sent: &sent, seen: HashSet::new(), edits: BTreeMap::new() };
     let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-    for part in names.chunks(FIELDS_PER_READ) {
-        comparing.read_all(api, module, part).await?;
+    let parts = names.chunks(FIELDS_PER_READ);
+    task.expect((links.len() * parts.len()) as u64);
+    for part in parts {
+        comparing.read_all(api, module, part, task).await?;
     }
     let Comparing { seen, mut edits, .. } = comparing;
     let mut ids: Vec<&String> = links.keys().collect();
@@ -151,12 +162,14 @@ struct Comparing<'a> {
 
 impl Comparing<'_> {
     /// Reads some fields of every record; what the lists do not show is asked for by its id.
-    async fn read_all(&mut self, api: &CrmApi, module: &str, names: &[&str]) -> Result<(), Error> {
+    async fn read_all(&mut self, api: &CrmApi, module: &str, names: &[&str], task: &Task) -> Result<(), Error> {
         let mut listed = HashSet::new();
         let mut next: Option<String> = None;
         loop {
             let page = api.page(module, names, next.as_deref()).await?;
+            let before = listed.len();
             page.records.iter().for_each(|record| self.compare(record, names, &mut listed));
+            task.add((listed.len() - before) as u64);
             next = page.next;
             if next.is_none() {
                 break;

@@ -8,8 +8,9 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::model::nearest::nearest;
 use crate::report::header::{self, Header};
-use crate::report::parameters::{Parameter, nearest};
+use crate::report::parameters::Parameter;
 
 macro_rules! bundled {
     ($($name:literal),* $(,)?) => {
@@ -88,6 +89,7 @@ impl Report {
 
 /// The reports by name. A user's file whose header cannot be read stands in it with what is wrong, so that it stops
 /// nobody from running the others.
+#[derive(Default)]
 pub struct Catalog {
     reports: BTreeMap<String, Result<Report, Failure>>,
 }

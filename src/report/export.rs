@@ -13,6 +13,7 @@ use crate::db::Db;
 use crate::failure::Failure;
 use crate::files::write_atomically;
 use crate::model::instant::format_instant;
+use crate::progress::Task;
 use crate::report::render::{Reader, parameters_json, write_csv};
 use crate::report::{Catalog, Column, Freshness, Moment, Report, Request};
 
@@ -50,13 +51,16 @@ pub struct ExportedReport {
 ///
 /// # Errors
 /// `config` for an unknown report or parameter, a folder that cannot be written, or wrong SQL of the user's.
-pub fn export(db: &Db, catalog: &Catalog, options: &ExportOptions) -> Result<Manifest> {
+pub fn export(db: &Db, catalog: &Catalog, options: &ExportOptions, task: &Task) -> Result<Manifest> {
     let reports = chosen(catalog, &options.only)?;
     let requests = requests(&reports, options)?;
     create_folder(&options.folder)?;
     let mut exported = Vec::new();
+    task.expect(requests.len() as u64);
     for request in &requests {
+        task.say(&request.report.name);
         exported.push(export_report(db, request, &options.folder)?);
+        task.add(1);
     }
     let manifest = Manifest {
         version: env!("CARGO_PKG_VERSION"),

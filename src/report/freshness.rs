@@ -82,7 +82,7 @@ fn warning(listing: &Listing, moment: Moment) -> Option<String> {
     }
 }
 
-/// `us completely listed 2026-03-01 06:00 (subscriptions, transactions), 2026-02-27 06:00 (commissions)`, newest first.
+/// `us completely listed 2026-03-01 06:00 UTC (subscriptions, transactions), 2026-02-27 06:00 UTC (commissions)`, newest first.
 fn store_part(listings: &[Listing]) -> String {
     let mut by_minute: Vec<(String, Vec<&str>)> = Vec::new();
     for listing in listings {
@@ -98,7 +98,7 @@ fn store_part(listings: &[Listing]) -> String {
     }
     by_minute.sort_by(|left, right| right.0.cmp(&left.0));
     let times: Vec<String> =
-        by_minute.iter().map(|(minute, kinds)| format!("{minute} ({})", kinds.join(", "))).collect();
+        by_minute.iter().map(|(minute, kinds)| format!("{minute} UTC ({})", kinds.join(", "))).collect();
     format!("{} completely listed {}", listings[0].store_id, times.join(", "))
 }
 
@@ -151,8 +151,8 @@ mod tests {
         };
         assert_eq!(
             freshness.line(),
-            "as of 2026-03-01; us completely listed 2026-03-01 06:00 (subscriptions, transactions), \
-             2026-02-27 06:00 (commissions); warning: nothing"
+            "as of 2026-03-01; us completely listed 2026-03-01 06:00 UTC (subscriptions, transactions), \
+             2026-02-27 06:00 UTC (commissions); warning: nothing"
         );
     }
 }

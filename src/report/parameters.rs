@@ -7,10 +7,9 @@ use anyhow::Result;
 use crate::failure::Failure;
 use crate::model::Value;
 use crate::model::instant::parse_day;
+use crate::model::nearest::nearest;
 use crate::report::Report;
-
-/// How alike two names must be before one is offered for the other; 0.8 forgives a letter or two.
-const ALIKE: f64 = 0.8;
+use crate::report::table::{ColumnKind, cell_text};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterType {
@@ -67,6 +66,13 @@ pub struct Parameter {
     pub help: String,
 }
 
+impl Parameter {
+    /// The default as it is typed; nothing where there is none.
+    pub fn default_text(&self) -> Option<String> {
+        self.default.as_ref().map(|default| cell_text(ColumnKind::Text, default).into_owned())
+    }
+}
+
 /// Splits `name=value` as typed.
 ///
 /// # Errors
@@ -121,13 +127,4 @@ fn unknown(report: &Report, name: &str) -> Failure {
         (None, true) => "it has no parameters but --as-of".to_owned(),
         (None, false) => format!("it has {}", known.join(", ")),
     })
-}
-
-/// The name most like `name`, when one is like it at all.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, known)| known)
 }

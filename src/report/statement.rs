@@ -227,7 +227,7 @@ impl Statement {
         let records = screen::counted(self.table.rows.len() as u64, "commission", "commissions");
         let mut lines = vec![match &self.frozen {
             Some(frozen) => {
-                format!("{} with {records}, frozen {}, sha256 {}", self.month, frozen.frozen_at, frozen.sha256)
+                format!("{} with {records}, frozen {}\nsha256 {}", self.month, frozen.frozen_at, frozen.sha256)
             }
             None => format!("{} with {records} so far; nothing is frozen", self.month),
         }];

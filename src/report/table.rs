@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::model::Value;
 use crate::report::Source;
+use crate::report::render::shown;
 
 /// Two decimals. Only a REAL is money: a whole number in such a column is a count and is printed as it came.
 const MONEY: &[&str] = &["amount", "commission", "earned", "reversed", "net_payout", "balance_payout"];
@@ -133,12 +134,14 @@ impl Table {
         let places: Vec<usize> =
             wanted.iter().filter_map(|name| self.columns.iter().position(|column| column.name == *name)).collect();
         let texts = places.iter().take_while(|place| !self.columns[**place].kind.is_number()).count();
-        let rows = self.rows.iter().take(most).map(|row| {
-            places.iter().map(|place| cell_text(self.columns[*place].kind, &row[*place]).into_owned()).collect()
-        });
+        let rows = self
+            .rows
+            .iter()
+            .take(most)
+            .map(|row| places.iter().map(|place| shown(self.columns[*place].kind, &row[*place])).collect());
         let mut text = crate::screen::table(wanted, rows, texts);
         if self.rows.len() > most {
-            text.push_str(&format!("\n… and {} more", self.rows.len() - most));
+            text.push_str(&format!("\n… and {} more", crate::screen::thousands((self.rows.len() - most) as u64)));
         }
         text
     }

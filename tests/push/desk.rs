@@ -89,8 +89,8 @@ impl Desk {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let said = Rc::clone(&self.said);
         let talk: storemirror::api::Talk = Rc::new(move |line: &str| said.borrow_mut().push(line.to_owned()));
-        let clock = || self.now.get();
-        let push = push::run(&self.db, &self.crm, &self.stores, || Ok(self.api()), options, &clock, &talk);
+        let (clock, progress) = (|| self.now.get(), storemirror::progress::Progress::new(false, true));
+        let push = push::run(&self.db, &self.crm, &self.stores, || Ok(self.api()), options, &clock, (&talk, &progress));
         runtime.block_on(push).unwrap()
     }
 

@@ -49,7 +49,8 @@ pub fn write_table(table: &Table, freshness: &Freshness, screen: Screen, out: &m
         Some(gap) => write_grid(&layouts, &rows, screen, gap, out)?,
         None => write_blocks(table, &rows, screen.width.unwrap_or(0), out)?,
     }
-    writeln!(out, "{}", freshness.line())?;
+    let line = freshness.line();
+    writeln!(out, "{}", screen.width.map_or_else(|| line.clone(), |width| crate::screen::fit(&line, width.into())))?;
     Ok(())
 }
 
@@ -198,8 +199,8 @@ pub fn describe(report: &Report) -> String {
     for parameter in &report.parameters {
         let _ =
             write!(text, "\n--param {}={}  {}", parameter.name, parameter.kind.name().to_uppercase(), parameter.help);
-        if let Some(default) = &parameter.default {
-            let _ = write!(text, " (default: {})", cell_text(ColumnKind::Text, default));
+        if let Some(default) = parameter.default_text() {
+            let _ = write!(text, " (default: {default})");
         }
     }
     text
