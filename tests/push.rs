@@ -431,3 +431,26 @@ fn refused_credentials_stop_with_their_own_exit_code() {
     assert_eq!((&summary["stopped"], &summary["exit"]), (&json!("credentials"), &json!(4)));
     expect(&summary, 0, &json!({ "left": 1 }));
 }
+
+/// Found by a storm: nothing said that the CRM might hold another value than the acknowledged one.
+#[test]
+fn an_update_without_an_answer_is_sent_again_even_if_the_record_is_as_it_was() {
+    let desk = Desk::new(&["us"]);
+    let other = |id| with(&subscription(id), &json!({ "email_id": "other@b.test" }));
+    desk.save("us", Kind::Subscriptions, &subscriptions(1..=3));
+    desk.push();
+    desk.save("us", Kind::Subscriptions, &[other(1), other(2)]);
+    let lost = json!([0, 1, 2, 3, 4, 5, 6, 7].map(|_| json!({ "path": SUBSCRIPTIONS, "kind": "lost_answer" })));
+    desk.switch(&json!({ "next_faults": lost }));
+    let push = desk.push();
+    assert_eq!(push["stopped"], "network", "{push}");
+    assert_eq!(desk.value(SUBSCRIPTIONS, "1", "Email"), "other@b.test", "the CRM took it and said nothing");
+    desk.switch(&json!({ "next_faults": [] }));
+    desk.save("us", Kind::Subscriptions, &subscriptions([1, 2]));
+    let push = desk.push();
+    expect(&push, 0, &json!({ "updated": 2, "unchanged": 1 }));
+    for id in ["1", "2"] {
+        assert_eq!(desk.value(SUBSCRIPTIONS, id, "Email"), format!("c{id}@example.test"));
+    }
+    assert_eq!(desk.push()["requests"], 0);
+}

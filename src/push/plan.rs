@@ -339,7 +339,10 @@ fn due(row: &PushRow, lookups: &[Lookup], fields: &str, rules: &Rules, operation
     if operation == Decision::Create && is_held_for_name(row) {
         return Decision::Held;
     }
-    let changed = || lookups.contains(&Lookup::Pending) || sha256_hex(fields.as_bytes()) != rejection.fields_sha256;
+    let is_unanswered = row.link.as_ref().is_some_and(|link| link.unanswered.is_some());
+    let is_other = || sha256_hex(fields.as_bytes()) != rejection.fields_sha256;
+    // what was refused once is not sent again, unless something else may have been written since
+    let changed = || is_unanswered || lookups.contains(&Lookup::Pending) || is_other();
     if is_due(row, rules) || changed() { operation } else { Decision::Held }
 }
 
@@ -471,6 +474,9 @@ mod tests {
         let mut unanswered = row(Some((FIELDS, false)));
         unanswered.link.as_mut().unwrap().unanswered = Some(r#"{"Name":"1","Status":"inactive"}"#);
         assert_eq!(decided(&unanswered, &[]), Decision::Update);
+        let hash: &'static str = Box::leak(sha256_hex(FIELDS.as_bytes()).into_boxed_str());
+        let mut unanswered = refused(unanswered, hash, "2026-03-03T00:00:00Z");
+        assert_eq!(decided(&unanswered, &[]), Decision::Update, "though the same was refused before");
         unanswered.removed = true;
         assert_eq!(decide(false, &unanswered, &[], FIELDS, &RULES), Decision::Unchanged);
     }
