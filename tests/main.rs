@@ -12,12 +12,14 @@ mod support;
 
 mod browser; // the dashboard in a real browser
 mod chain; // the demo ties; golden files of every report
-mod cli; // bad input, exit codes, help, the README's commands
+mod cli; // bad input, exit codes, help, the README's command table
 mod connect; // OAuth: connect, disconnect, whoami
 mod convergence; // seeded storms: edits, faults and kills, after which the mirror is the store
 mod crm; // crm check, link, verify, trace, setup
 mod dashboard; // the page as a file: its head, its size, where and how it is written
 mod dictionary; // every column explained, and docs/dictionary.md true
+#[cfg(unix)]
+mod docs; // every command, message and link of README.md and docs/
 mod doctor; // what is wrong, and the fix
 mod everyday; // first steps, suggestions, examples, --json and widths of every command
 mod forget; // a customer forgotten: to the last byte, and for good

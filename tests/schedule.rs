@@ -31,7 +31,7 @@ show)
 esac
 "#;
 
-const CRONTAB: &str = r#"#!/bin/sh
+pub const CRONTAB: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 case "$1" in
 -l) [ -e "$here/crontab.txt" ] || { echo "no crontab for me" >&2; exit 1; }; cat "$here/crontab.txt" ;;
