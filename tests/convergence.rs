@@ -5,9 +5,9 @@
 //! then the weather clears and the mirror must *settle* within three runs. `STOREMIRROR_SEEDS=N` runs N seeds instead
 //! of 60, `STOREMIRROR_SEED=K` replays one.
 
-mod mirror;
+pub mod mirror;
 mod pager;
-mod storm;
+pub mod storm;
 mod trial;
 
 use trial::Trial;

@@ -40,5 +40,6 @@ mod runs; // what became of the newest runs, in status
 #[cfg(unix)]
 mod schedule; // timers and crontab lines, on a machine of the test's own
 mod sdk; // Zoho's own SDKs as clients of the simulator
+mod soak; // a year of runs, after which store, mirror and CRM are one
 mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself
