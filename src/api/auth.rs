@@ -17,7 +17,7 @@ use crate::api::client::{nobody_there, read_body, transport_error};
 use crate::api::grant::{Grant, printable};
 use crate::api::retry::Fault;
 use crate::config::{Credentials, is_loopback};
-use crate::files::write_atomically;
+use crate::files::write_in_turn;
 use crate::model::json::sha256_hex;
 
 /// A token is not used in its last minute: it might expire on the way.
@@ -203,7 +203,7 @@ impl TokenCache {
         let life = life_seconds.unwrap_or(DEFAULT_LIFE_SECONDS).max(EXPIRY_MARGIN_SECONDS + 1);
         let token = Token { secret, expires_at: now().saturating_add(life) };
         let stored = Stored { access_token: token.secret.expose_secret().to_owned(), expires_at: token.expires_at };
-        write_atomically(&self.path, &serde_json::to_vec(&stored)?, true)?;
+        write_in_turn(&self.path, &serde_json::to_vec(&stored)?)?;
         Ok(token)
     }
 
