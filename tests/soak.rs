@@ -47,3 +47,26 @@ fn a_run_of_many_requests_keeps_few_files_open() {
     assert!(requests > 3 * MOST_FILES, "only {requests} requests");
     assert!((4..=MOST_FILES).contains(&most), "{most} files open during {requests} requests");
 }
+
+#[test]
+fn what_a_killed_run_left_beside_the_token_is_taken_over() {
+    use crate::support::Bench;
+
+    let bench = Bench::empty();
+    bench.put_subscriptions([1]);
+    bench.run(&["ingest", "subscriptions"]).exits(0);
+    let state = bench.path(".local/state/storemirror");
+    let names = || -> std::collections::BTreeSet<_> {
+        let entries = std::fs::read_dir(&state).expect("the state folder");
+        entries.map(|entry| entry.expect("an entry").path()).collect()
+    };
+    let before = names();
+    let is_token = |path: &&std::path::PathBuf| path.extension().is_some_and(|extension| extension == "json");
+    for file in before.iter().filter(is_token) {
+        std::fs::write(file.with_extension("new"), "half of a tok").expect("a left-over");
+    }
+    assert!(names().len() > before.len());
+    bench.sim.with(storemirror::sim::World::expire_tokens);
+    bench.run(&["ingest", "subscriptions"]).exits(0);
+    assert_eq!(names(), before);
+}

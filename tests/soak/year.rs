@@ -1,7 +1,7 @@
 //! One year: what happens on which day, what must hold after each run, and what must stand at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -419,8 +419,8 @@ impl Year {
 
     /// Bytes of the file with its log, and versions in it.
     fn size(&self) -> (u64, u64) {
-        let bytes =
-            File::open(self.bench.path("mirror.db")).and_then(|file| file.metadata()).expect("the mirror").len();
+        let length = |name| fs::metadata(self.bench.path(name)).map_or(0, |found| found.len());
+        let bytes = ["mirror.db", "mirror.db-wal", "mirror.db-shm"].into_iter().map(length).sum();
         (bytes, self.bench.value("select count(*) from payloads"))
     }
 
