@@ -165,9 +165,8 @@ pub(crate) fn dashboard(session: &Session, arguments: &cli::Dashboard, out: &mut
     let dashboard = Dashboard::make(&db, moment)?;
     drop(task);
     let path = &arguments.output;
-    files::replace_private(path, dashboard.html.as_bytes()).map_err(|error| {
-        Failure::config(format!("cannot write {}: {error}", path.display())).hint("name a file in a folder that exists")
-    })?;
+    files::replace_private(path, dashboard.html.as_bytes())
+        .map_err(|error| files::cannot_write(path, error.kind(), &error))?;
     let size = screen::bytes(dashboard.html.len() as u64);
     (session.talk)(&format!("wrote {} ({size})", path.display()));
     (session.talk)(&dashboard.freshness.line());

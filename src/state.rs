@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::Paths;
-use crate::files::{create_private_folder, write_atomically};
+use crate::files::{create_private_folder, write_in_turn};
 use crate::model::json::sha256_hex;
 
 /// A file that holds one value.
@@ -33,12 +33,12 @@ impl<T: Serialize + DeserializeOwned + Default> StateFile<T> {
         std::fs::read(&self.path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
-    /// Holds another value from now on.
+    /// Holds another value from now on; the caller has the lock.
     ///
     /// # Errors
     /// When the folder cannot be written to.
     pub fn write(&self, value: &T) -> io::Result<()> {
-        write_atomically(&self.path, &serde_json::to_vec_pretty(value)?, true)
+        write_in_turn(&self.path, &serde_json::to_vec_pretty(value)?)
     }
 
     /// Changes what it holds; processes do so one after the other.

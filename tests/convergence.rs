@@ -7,7 +7,7 @@
 
 pub mod mirror;
 mod pager;
-mod storm;
+pub mod storm;
 mod trial;
 
 use trial::Trial;

@@ -51,6 +51,7 @@ mod schedule; // timers and crontab lines, on a machine of the test's own
 mod sdk; // Zoho's own SDKs as clients of the simulator
 mod secrets; // shown and kept nowhere
 mod shells; // TAB in real shells, and the manual pages
+mod soak; // a year of runs, after which store, mirror and CRM are one
 mod statements; // frozen months and what changed since
 mod tidy; // the house checks itself
 mod tidy_docs; // every dependency has its reason, every promise its test

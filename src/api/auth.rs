@@ -18,7 +18,7 @@ use crate::api::grant::{Grant, REPLY_LIMIT_BYTES, REPLY_TIME, printable};
 use crate::api::mask::masked;
 use crate::api::retry::Fault;
 use crate::config::{Credentials, is_loopback};
-use crate::files::{private, write_atomically};
+use crate::files::{private, write_in_turn};
 use crate::model::json::sha256_hex;
 
 /// A token is not used in its last minute: it might expire on the way.
@@ -206,7 +206,7 @@ impl TokenCache {
         let token = Token { secret, expires_at: now().saturating_add(life) };
         let stored =
             serde_json::json!({ "access_token": token.secret.expose_secret(), "expires_at": token.expires_at });
-        write_atomically(&self.path, stored.to_string().as_bytes(), true)?;
+        write_in_turn(&self.path, stored.to_string().as_bytes())?;
         Ok(token)
     }
 
