@@ -170,7 +170,8 @@ pub fn sha256_of(text: &str, members: Option<&Members>) -> String {
     let mut canonical = String::with_capacity(text.len());
     let written = match members {
         Some(Members(members)) => write_object(members, 0, &mut canonical),
-        None => write_canonical(text, 0, &mut canonical),
+        // white space around a value is none of it
+        None => write_canonical(text.trim_ascii(), 0, &mut canonical),
     };
     if written.is_err() {
         text.clone_into(&mut canonical);
@@ -248,6 +249,14 @@ mod tests {
         let one = content_sha256(r#"{"b":1.0,"a":{"y":[1, 2],"x":"\u00e9"}}"#);
         let two = content_sha256("{ \"a\" : {\"x\":\"é\",\"y\":[1,2]}, \"b\":1.0 }");
         assert_eq!(one, two);
+    }
+
+    #[test]
+    fn white_space_around_makes_none_whoever_has_read_the_members() {
+        let spaced = "\n {\"a\":1}\t";
+        let members = serde_json::from_str(spaced).unwrap();
+        assert_eq!(content_sha256(spaced), content_sha256(r#"{"a":1}"#));
+        assert_eq!(sha256_of(spaced, Some(&members)), content_sha256(spaced));
     }
 
     #[test]
