@@ -76,8 +76,9 @@ impl Canned {
     }
 }
 
-fn serve(mut stream: TcpStream, replies: &[Reply], given: &mut usize, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
+/// Reads one request to its end; returns its first line.
+pub fn read_request(stream: &TcpStream) -> std::io::Result<String> {
+    let mut reader = BufReader::new(stream);
     let (mut first, mut length) = (String::new(), 0);
     reader.read_line(&mut first)?;
     loop {
@@ -92,7 +93,12 @@ fn serve(mut stream: TcpStream, replies: &[Reply], given: &mut usize, log: &Mute
         }
     }
     reader.read_exact(&mut vec![0; length])?;
-    log.lock().unwrap().push(first.trim().to_owned());
+    Ok(first.trim().to_owned())
+}
+
+fn serve(mut stream: TcpStream, replies: &[Reply], given: &mut usize, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let first = read_request(&stream)?;
+    log.lock().unwrap().push(first.clone());
     let token = Reply(200, "", r#"{"access_token":"1000.token-secret","expires_in":3600}"#.to_owned());
     let Reply(status, headers, body) = if first.starts_with("POST") {
         token

@@ -105,13 +105,14 @@ impl Db {
                 .hint("run `storemirror ingest` first, or `storemirror demo` to see one")
                 .into());
         }
-        let connection = connect_reader(path)?;
-        if must_be_rolled_back(&connection) || migrate::is_older(&connection, path)? {
-            drop(connection);
-            drop(Self::open(path)?);
-            return Self::open_reader(path);
+        match connect_reader(path)? {
+            Some(connection) if !migrate::is_older(&connection, path)? => Ok(Self::with(connection, path, None)),
+            older_or_half_made => {
+                drop(older_or_half_made);
+                drop(Self::open(path)?);
+                Self::open_reader(path)
+            }
         }
-        Ok(Self::with(connection, path, None))
     }
 
     fn with(connection: Connection, path: &Path, lock: Option<File>) -> Self {
@@ -167,27 +168,24 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     Ok(connection)
 }
 
+/// None: a killed process left a change half made outside the write-ahead log, which only a writer can take back.
+///
 /// Where nothing can be written, no write-ahead log can be made either, and the file is taken as one that nobody
 /// changes. That is only true where no log lies beside it.
-fn connect_reader(path: &Path) -> Result<Connection> {
+fn connect_reader(path: &Path) -> Result<Option<Connection>> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let probe = connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()));
-    let is_refused = probe.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::CannotOpen));
-    let has_log = beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
-    let url = path.canonicalize().ok().and_then(|path| Url::from_file_path(path).ok());
-    match url.filter(|_| is_refused && !has_log) {
-        Some(url) => {
+    match probe.err().and_then(|error| error.sqlite_error_code()) {
+        Some(ErrorCode::ReadOnly) => Ok(None),
+        Some(ErrorCode::CannotOpen) if beside(path, "-wal").metadata().map_or(0, |log| log.len()) == 0 => {
+            let url = path.canonicalize().ok().and_then(|path| Url::from_file_path(path).ok());
+            let Some(url) = url else { return Ok(Some(connection)) };
             let immutable = PathBuf::from(format!("{url}?immutable=1"));
-            connect(&immutable, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+            connect(&immutable, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI).map(Some)
         }
-        None => Ok(connection),
+        // what else is wrong is told by whoever reads first
+        _ => Ok(Some(connection)),
     }
-}
-
-/// Whether a killed process left a change half made outside the write-ahead log: only a writer can take it back.
-fn must_be_rolled_back(connection: &Connection) -> bool {
-    let read = connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()));
-    read.is_err_and(|error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly))
 }
 
 /// Makes an empty file that is its owner's alone before SQLite opens it, which would leave it to the umask. SQLite

@@ -93,8 +93,8 @@ impl Db {
                 };
                 let class = match find_known(connection, table, store_id, &id, body)? {
                     None => Class::New,
+                    Some(known) if known.is_current(|| Some(content_sha256(body))) => Class::Unchanged,
                     Some(known) if known.removed => Class::Returned,
-                    Some(known) if known.same_bytes || known.content_sha256 == content_sha256(body) => Class::Unchanged,
                     Some(_) => Class::Changed,
                 };
                 Ok(SavedRecord { record_id: Some(id), content_sha256: None, class })
@@ -127,7 +127,7 @@ impl Db {
             known = find_known(connection, table, store_id, &id, body)?;
         }
         let class = match (known, content) {
-            (Some(known), content) if known.is_current(content.as_ref()) => {
+            (Some(known), content) if known.is_current(|| content.as_ref().map(|content| content.sha256.clone())) => {
                 if quarantined.contains(&id) {
                     touch_quarantine(connection, table, store_id, &id, now)?;
                     Class::QuarantinedKnown
@@ -194,8 +194,9 @@ struct Received<'a> {
 
 impl Known {
     /// Whether the record stands in the mirror as it was received, byte for byte or at least in content.
-    fn is_current(&self, received: Option<&Content>) -> bool {
-        !self.removed && (self.same_bytes || received.is_some_and(|content| content.sha256 == self.content_sha256))
+    /// `sha256` is asked for only when the bytes differ.
+    fn is_current(&self, sha256: impl FnOnce() -> Option<String>) -> bool {
+        !self.removed && (self.same_bytes || sha256().is_some_and(|sha256| sha256 == self.content_sha256))
     }
 }
 
@@ -219,7 +220,7 @@ fn receive<'a>(
         received.push(Received { body, record_id, is_repeated, known, content: None });
     }
     received.par_iter_mut().for_each(|received| {
-        let is_same = !received.is_repeated && received.known.as_ref().is_some_and(|known| known.is_current(None));
+        let is_same = !received.is_repeated && received.known.as_ref().is_some_and(|known| known.is_current(|| None));
         received.content =
             received.record_id.as_ref().filter(|_| !is_same).map(|id| read_content(table, id, received.body));
     });

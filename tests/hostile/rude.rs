@@ -1,7 +1,7 @@
 //! A server that sends whatever bytes a test likes, for ever if need be, and a program pointed at it whose peak memory
 //! is measured.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use wait4::Wait4;
 
+use crate::canned::read_request;
 use crate::support::{NOW, Ran, finish, program};
 
 /// Writes an answer to one request; it is given the request line.
@@ -141,25 +142,11 @@ pub fn answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn serve(mut stream: TcpStream, manners: &Manners, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first)?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let lower = line.trim().to_lowercase();
-        if let Some(value) = lower.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-        if lower.is_empty() {
-            break;
-        }
-    }
-    reader.read_exact(&mut vec![0; length])?;
-    log.lock().unwrap().push(first.trim().to_owned());
+    let first = read_request(&stream)?;
+    log.lock().unwrap().push(first.clone());
     if first.starts_with("POST /oauth/v2/token ") {
         let token = format!(r#"{{"access_token":"{ACCESS_TOKEN}","expires_in":3600}}"#);
         return stream.write_all(&ok(token.as_bytes()));
     }
-    manners(first.trim(), &mut stream)
+    manners(&first, &mut stream)
 }
