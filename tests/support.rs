@@ -226,6 +226,16 @@ pub fn has_sqlite3(test: &str) -> bool {
     found
 }
 
+/// Tries all cases at once, for those that mostly wait for retries; a case that fails says so and fails the test.
+pub fn try_at_once<Case: Send>(cases: impl IntoIterator<Item = Case>, trial: impl Fn(Case) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            let trial = &trial;
+            scope.spawn(move || trial(case));
+        }
+    });
+}
+
 /// Trials at a time: they mostly wait (for retries, for the program), so more than there are processors.
 const TRIALS_AT_ONCE: usize = 6;
 

@@ -73,7 +73,7 @@ pub struct Db {
     names: RefCell<NameCache>,
     sql: RefCell<HashMap<&'static str, String>>,
     forgotten: RefCell<Option<Forgotten>>,
-    _lock: Option<File>,
+    _lock: Option<WriterLock>,
 }
 
 impl Db {
@@ -117,7 +117,7 @@ impl Db {
         }
     }
 
-    fn with(connection: Connection, path: &Path, lock: Option<File>) -> Self {
+    fn with(connection: Connection, path: &Path, lock: Option<WriterLock>) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
         Self {
             connection,
@@ -209,13 +209,23 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The lock of rule 8: held by the file handle, so that it goes with the process however that ends.
-fn lock_writer(path: &Path) -> Result<File> {
+struct WriterLock(File);
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // given back in so many words: closing is not enough while a program that is just being started still has a
+        // copy of the handle; an error leaves it to the closing
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock_writer(path: &Path) -> Result<WriterLock> {
     let lock_path = beside(path, ".lock");
     let file = private(OpenOptions::new().create(true).truncate(false).write(true))
         .open(&lock_path)
         .map_err(|error| cannot_write(&lock_path, error.kind(), &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(WriterLock(file)),
         Err(TryLockError::WouldBlock) => {
             Err(Failure::new(Code::Locked, format!("another storemirror process is writing to {}", path.display()))
                 .hint("wait until it has finished; readers and `sqlite3` can go on")
@@ -245,5 +255,21 @@ impl From<ValueRef<'_>> for Value {
             ValueRef::Text(bytes) => Self::Text(String::from_utf8_lossy(bytes).into_owned()),
             ValueRef::Blob(bytes) => Self::Text(hex::encode(bytes)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_given_back_though_a_program_being_started_has_a_copy_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        let lock = lock_writer(&path).unwrap();
+        let _copy = lock.0.try_clone().unwrap();
+        assert_eq!(Failure::of(&lock_writer(&path).err().unwrap()).code, Code::Locked);
+        drop(lock);
+        assert!(lock_writer(&path).is_ok());
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rusqlite::{ErrorCode, OpenFlags};
 
-use crate::db::{Db, beside, connect, create_private_file, lock_writer};
+use crate::db::{Db, WriterLock, beside, connect, create_private_file, lock_writer};
 use crate::failure::{Code, Failure};
 use crate::files::{create_private_folder, sync_folder};
 
@@ -22,7 +22,7 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// The mirror's place, held by the writer's lock; whether a mirror is there, and readable, does not matter.
 pub struct Place {
     path: PathBuf,
-    _lock: fs::File,
+    _lock: WriterLock,
 }
 
 impl Place {

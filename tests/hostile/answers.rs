@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::rude::{Rude, answer, ok};
-use crate::support::{Ran, subscription};
+use crate::support::{Ran, subscription, try_at_once};
 
 /// Peak memory a run may take whatever a server sends, in MiB: the body limit of 64 MiB, doubled while its buffer grows
 /// and once more as text, and the program itself.
@@ -148,12 +148,12 @@ fn is_asked_again(rude: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 
 #[test]
 fn bytes_that_are_no_answer_at_all_are_asked_for_again() {
     let length = b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n".as_slice();
-    for bytes in [b"\0\0\0\0", length, b"HTTP/9.9 999 \x1b[31m\r\n\r\n", b"\xff\xfe", b"HTTP/1.1 200 OK\r\n"] {
-        is_asked_again(|stream| stream.write_all(bytes));
-    }
-    for body in ["[{\"id\":1}\0", "\0", "[{\"id\":\u{1}}]", "[\"\0\"]", "{\"data\":[}", "[NaN]", "[{'id':1}]"] {
-        is_asked_again(|stream| stream.write_all(&ok(body.as_bytes())));
-    }
+    let answers = [b"\0\0\0\0", length, b"HTTP/9.9 999 \x1b[31m\r\n\r\n", b"\xff\xfe", b"HTTP/1.1 200 OK\r\n"];
+    let bodies = ["[{\"id\":1}\0", "\0", "[{\"id\":\u{1}}]", "[\"\0\"]", "{\"data\":[}", "[NaN]", "[{'id':1}]"];
+    let bodies = bodies.map(|body| ok(body.as_bytes()));
+    try_at_once(answers.map(<[u8]>::to_vec).into_iter().chain(bodies), |bytes| {
+        is_asked_again(move |stream| stream.write_all(&bytes));
+    });
 }
 
 #[test]
@@ -169,9 +169,9 @@ fn headers_without_end_are_refused_within_bounded_memory() {
 #[test]
 fn a_crm_that_answers_nonsense_ends_in_an_error_with_nothing_believed() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    for body in
-        [r#"{"fields":7}"#, r#"{"fields":[7,null,{"api_name":7}]}"#, r#"{"modules":[{}],"fields":[]}"#, "[]", &deep]
-    {
+    let bodies =
+        [r#"{"fields":7}"#, r#"{"fields":[7,null,{"api_name":7}]}"#, r#"{"modules":[{}],"fields":[]}"#, "[]", &deep];
+    try_at_once(bodies, |body| {
         let asked = AtomicUsize::new(0);
         let body = body.to_owned();
         let rude = Rude::serving(move |_, stream| {
@@ -182,7 +182,7 @@ fn a_crm_that_answers_nonsense_ends_in_an_error_with_nothing_believed() {
         let ran = rude.run(&["crm", "check", "--json"]);
         assert!(matches!(ran.exit, 1 | 3), "{ran:?}");
         assert_eq!(ran.json()["exit"], ran.exit);
-    }
+    });
 }
 
 #[test]
