@@ -107,6 +107,7 @@ pub(crate) async fn run(session: &Session, folder: &Path, out: &mut dyn Write) -
     let mut tour = Tour {
         session: session.for_demo(&config_path, state.path())?,
         folder,
+        catalog: Catalog::bundled(),
         shown: !session.json && !session.quiet,
         out,
     };
@@ -179,6 +180,7 @@ fn replace_port(value: &mut Value, from: &str, to: &str) {
 struct Tour<'a> {
     session: Session,
     folder: &'a Path,
+    catalog: Catalog,
     shown: bool,
     out: &'a mut dyn Write,
 }
@@ -250,15 +252,14 @@ impl Tour<'_> {
 
     /// The first rows of a report, with the columns that fit a terminal.
     fn excerpt(&mut self, name: &str, wanted: &[&str], now: DateTime<Utc>) -> Result<()> {
-        let catalog = Catalog::load(None)?;
-        let request = report::Request::new(catalog.find(name)?, &[], Moment::new(None, now)?)?;
+        let request = report::Request::new(self.catalog.find(name)?, &[], Moment::new(None, now)?)?;
         let table = request.run(&Db::open_reader(&self.session.config.paths.database)?)?;
         self.say(&table.excerpt(wanted, ROWS_SHOWN))
     }
 
     fn dashboard(&mut self, now: DateTime<Utc>) -> Result<()> {
         let db = Db::open_reader(&self.session.config.paths.database)?;
-        let html = Dashboard::make(&db, Moment::new(None, now)?)?.html;
+        let html = Dashboard::make(&db, &self.catalog, Moment::new(None, now)?)?.html;
         write(&self.folder.join("dashboard.html"), &html, true)?;
         self.say(&format!("dashboard.html  {}", screen::bytes(html.len() as u64)))
     }
@@ -272,7 +273,7 @@ impl Tour<'_> {
             moment: Moment::new(None, now)?,
         };
         let task = self.session.progress.task("exporting", ("report", "reports"));
-        let manifest = report::export(&db, &Catalog::load(None)?, &options, &task)?;
+        let manifest = report::export(&db, &self.catalog, &options, &task)?;
         drop(task);
         // the last one to close a mirror for writing takes its write-ahead log away
         drop(db);

@@ -25,7 +25,7 @@ fn nasty() -> Given {
 
 /// A report in a format of the library's.
 fn written(given: &Given, write: impl Fn(&Request<'_>, &storemirror::db::Db, &mut Vec<u8>)) -> String {
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     let moment = Moment::new(None, parse_instant(NOW).unwrap()).unwrap();
     let request = Request::new(catalog.find("renewals_due").unwrap(), &[], moment).unwrap();
     let mut bytes = Vec::new();
