@@ -204,10 +204,12 @@ impl Tour<'_> {
         exits.push(self.push(before).await?);
         self.step("5", "the same again: nothing is new, nothing is sent")?;
         exits.push(self.ingest(before).await?);
+        self.say("")?;
         exits.push(self.push(before).await?);
         self.step("6", &format!("{DAYS_BETWEEN} days later: only what changed moves"))?;
         running.with(|world| world.set_now(today));
         exits.push(self.ingest(today).await?);
+        self.say("")?;
         exits.push(self.push(today).await?);
         self.step("7", "dashboard: one page to look at")?;
         self.dashboard(today)?;
@@ -246,7 +248,7 @@ impl Tour<'_> {
     async fn push(&mut self, now: DateTime<Utc>) -> Result<u8> {
         let db = Db::open(&self.session.config.paths.database)?;
         let summary = self.session.push(&db, &push::Options::default(), &|| now).await?;
-        self.say(&format!("\n{}", summary.text().trim_end()))?;
+        self.say(summary.text().trim_end())?;
         Ok(summary.exit())
     }
 
@@ -306,7 +308,7 @@ const ONE_LINERS: [(&str, &str); 5] = [
     ("the largest customers", "select company_name, mrr_usd from subscriptions where is_live order by 2 desc limit 10"),
     (
         "what failed to renew lately",
-        "select * from transactions where transaction_type = 'recurring_failure' order by transaction_at desc limit 1",
+        "select transaction_day, subscription_id, service_name from transactions where transaction_type = 'recurring_failure' order by 1 desc limit 10",
     ),
     ("what every column means", "select column, unit, meaning from data_dictionary where object = 'commissions'"),
 ];
