@@ -190,11 +190,12 @@ fn ctrl_c_stops_a_runaway_query() {
             stdout.read_line(&mut first).unwrap();
             assert_eq!(first, "i\n");
         } else {
-            // its half file shows that it is at work
+            // its half file shows that it is at work, once there are rows in it
             let begun = || {
                 fs::read_dir(folder.parent().unwrap()).unwrap().any(|entry| {
-                    let name = entry.unwrap().file_name();
-                    name.to_string_lossy().starts_with(".tmp")
+                    let entry = entry.unwrap();
+                    let size = entry.metadata().map_or(0, |found| found.len());
+                    entry.file_name().to_string_lossy().starts_with(".tmp") && size > 0
                 })
             };
             while !begun() {
