@@ -122,8 +122,8 @@ fn receive(folder: &Path, numbers: std::ops::RangeInclusive<u64>, status: &str) 
     for page in (first..=last).step_by(usize::try_from(PER_PAGE).unwrap_or(1)) {
         let bodies: Vec<String> =
             (page..(page + PER_PAGE).min(last + 1)).map(|number| subscription(FIRST_ID + number, status)).collect();
-        let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
-        db.save_page("us", Kind::Subscriptions, &bodies, None, NOW).expect("a page");
+        let page = db.receive("us", Kind::Subscriptions, bodies, Some(NOW)).expect("a page");
+        db.save(page, None, NOW).expect("a page");
     }
 }
 

@@ -272,7 +272,7 @@ async fn prove(config: &Config, settings: &Settings, credentials: Credentials, t
     };
     let client = Client::new(connection, Rc::clone(talk)).map_err(unproven)?;
     let received = match settings.party {
-        Party::Store(_) => StoreApi::new(client).list(Kind::Subscriptions, 1, 1).await.map(|page| page.records().len()),
+        Party::Store(_) => StoreApi::new(client).list(Kind::Subscriptions, 1, 1).await.map(|page| page.records.len()),
         Party::Crm => count_organisations(&client).await,
     };
     Ok(received.map_err(unproven)?)

@@ -66,21 +66,21 @@ async fn meet(api: &api::StoreApi, kind: Kind, per_page: u32) -> Result<Behaviou
         other => other?,
     };
     let ids = |page: &Page| -> BTreeSet<String> {
-        page.records().iter().filter_map(|body| record_id(kind.table(), body)).collect()
+        page.records.iter().filter_map(|body| record_id(kind.table(), body)).collect()
     };
     let mut behaviour = Behaviour {
         per_page,
-        page_1: first.count(),
-        page_2: second.count(),
+        page_1: first.records.len(),
+        page_2: second.records.len(),
         page_2_repeats: ids(&second).intersection(&ids(&first)).count(),
-        small: small.count(),
+        small: small.records.len(),
         headers: first.headers.iter().filter(|(name, _)| !is_personal(name)).cloned().collect(),
         unknown_fields: BTreeMap::new(),
         unknown_values: BTreeMap::new(),
         unreadable: BTreeMap::new(),
         without_id: 0,
     };
-    for body in first.records().iter().chain(&second.records()) {
+    for body in first.records.iter().chain(&second.records) {
         behaviour.learn(kind, body);
     }
     Ok(behaviour)

@@ -8,7 +8,7 @@ pub mod walk;
 
 use std::cell::RefCell;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
@@ -136,6 +136,10 @@ enum Ending {
     Truncated,
 }
 
+/// Where a page stands: in which walk, its number there (0: page 1 once more; negative: asked for with a larger
+/// `per_page`), and how many records were asked for.
+type Place = (u32, i64, u32);
+
 /// Lists one kind of one store.
 struct Lister<'a> {
     db: &'a Db,
@@ -261,13 +265,8 @@ impl<'a> Lister<'a> {
                     }
                     other => other.map_err(Stop::Api)?,
                 };
-                step = self.save(
-                    number,
-                    i64::try_from(page_number).unwrap_or(i64::MAX),
-                    self.store.page_size,
-                    &page,
-                    Some(walk),
-                )?;
+                let place = (number, i64::try_from(page_number).unwrap_or(i64::MAX), self.store.page_size);
+                step = self.save(place, page, Some(walk)).await?;
                 if step != Step::Next {
                     break;
                 }
@@ -300,8 +299,8 @@ impl<'a> Lister<'a> {
                 }
                 other => other.map_err(Stop::Api)?,
             };
-            let count = page.count();
-            self.save(number, -attempt, per_page, &page, None)?;
+            let count = page.records.len();
+            self.save((number, -attempt, per_page), page, None).await?;
             if proof.proven_by(count) {
                 return Ok(Ending::Complete);
             }
@@ -310,15 +309,8 @@ impl<'a> Lister<'a> {
     }
 
     /// Saves a page, notes its records, and lets the walk judge it.
-    fn save(
-        &self,
-        number: u32,
-        page_number: i64,
-        per_page: u32,
-        page: &Page,
-        walk: Option<&mut Walk>,
-    ) -> Result<Step, Stop> {
-        if page_number == 1 && number == 1 && self.writes() {
+    async fn save(&self, place: Place, page: Page, walk: Option<&mut Walk>) -> Result<Step, Stop> {
+        if matches!(place, (1, 1, _)) && self.writes() {
             let headers: serde_json::Map<String, serde_json::Value> =
                 page.headers.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
             self.db.save_headers(self.sync_run_id, &serde_json::Value::Object(headers).to_string())?;
@@ -326,18 +318,27 @@ impl<'a> Lister<'a> {
         if page.is_end {
             return Ok(Step::Complete);
         }
-        let saved = self.take(number, page_number, per_page, page)?;
+        let saved = self.take(place, page).await?;
         self.listing.borrow_mut().pages += 1;
         self.line.page(saved.len());
-        let (ids, new_ids) = self.seen.borrow_mut().note(number, &saved);
+        let (ids, new_ids) = self.seen.borrow_mut().note(place.0, &saved);
         Ok(walk.map_or(Step::Next, |walk| walk.after(&ids, new_ids)))
     }
 
-    /// Saves a page's records, or compares them.
-    fn take(&self, number: u32, page_number: i64, per_page: u32, page: &Page) -> Result<Vec<SavedRecord>> {
-        let records = page.records();
+    /// Saves a page's records, or compares them. They are read on another thread, so that meanwhile this one writes
+    /// what another store has sent.
+    async fn take(&self, (number, page_number, per_page): Place, page: Page) -> Result<Vec<SavedRecord>> {
+        let noted_at = self.writes().then_some(self.listed_at.as_str());
+        let mut received = self.db.receive(&self.store.store_id, self.kind, page.records, noted_at)?;
+        if !received.is_read() {
+            let reading = tokio::task::spawn_blocking(move || {
+                received.read();
+                received
+            });
+            received = reading.await.context("a page's records could not be read")?;
+        }
         if !self.writes() {
-            return self.db.compare_page(&self.store.store_id, self.kind, &records);
+            return self.db.compare(received);
         }
         let mark = PageMark {
             sync_run_id: self.sync_run_id,
@@ -346,7 +347,7 @@ impl<'a> Lister<'a> {
             per_page,
             saved_at: format_instant((self.clock)()),
         };
-        self.db.save_page(&self.store.store_id, self.kind, &records, Some(&mark), &self.listed_at)
+        self.db.save(received, Some(&mark), &self.listed_at)
     }
 
     fn writes(&self) -> bool {
@@ -362,7 +363,7 @@ impl<'a> Lister<'a> {
             Err(api::Error::Refused { .. }) => return Ok(true),
             other => other.map_err(Stop::Api)?,
         };
-        let saved = self.take(number, 0, self.store.page_size, &page)?;
+        let saved = self.take((number, 0, self.store.page_size), page).await?;
         let (ids, _) = self.seen.borrow_mut().note(number, &saved);
         Ok(ids != walk.first_page)
     }

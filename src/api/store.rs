@@ -14,24 +14,14 @@ pub struct StoreApi {
     client: Client,
 }
 
-/// One answer: each record as the exact slice of the body received.
+/// One answer.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    body: String,
-    ranges: Vec<(usize, usize)>,
+    /// Each as the exact text received.
+    pub records: Vec<String>,
     /// 204, an empty body or an empty list: there is nothing more.
     pub is_end: bool,
     pub headers: Vec<(String, String)>,
-}
-
-impl Page {
-    pub fn records(&self) -> Vec<&str> {
-        self.ranges.iter().map(|(start, end)| &self.body[*start..*end]).collect()
-    }
-
-    pub fn count(&self) -> usize {
-        self.ranges.len()
-    }
 }
 
 impl StoreApi {
@@ -75,8 +65,8 @@ impl StoreApi {
             return Reading::Refused(self.client.refusal(&format!("{kind} page {page}"), answer));
         }
         match split(kind.name(), &answer.body) {
-            Ok(Split::Records(body, ranges)) => {
-                Reading::Good(Page { body, ranges, is_end: false, headers: answer.headers.clone() })
+            Ok(Split::Records(records)) => {
+                Reading::Good(Page { records, is_end: false, headers: answer.headers.clone() })
             }
             Ok(Split::End) => Reading::Good(Page { is_end: true, headers: answer.headers.clone(), ..Page::default() }),
             Ok(Split::NotAList) if is_throttle_text(&answer.body) => Reading::Throttled,
@@ -93,7 +83,7 @@ impl StoreApi {
 
 /// What a body holds.
 enum Split {
-    Records(String, Vec<(usize, usize)>),
+    Records(Vec<String>),
     /// An empty body or an empty list.
     End,
     NotAList,
@@ -113,7 +103,7 @@ impl From<serde_json::Error> for Unreadable {
     }
 }
 
-/// Cuts a body into the slices of its records. The error is for bytes that are no JSON.
+/// Cuts a body into its records. The error is for bytes that are no JSON.
 fn split(kind: &str, body: &[u8]) -> Result<Split, Unreadable> {
     let text = std::str::from_utf8(body).map_err(|error| {
         let message = format!("the answer is not UTF-8 ({error})");
@@ -139,7 +129,7 @@ fn split(kind: &str, body: &[u8]) -> Result<Split, Unreadable> {
                     members.into_iter().map(|(_, record)| record).collect()
                 }
                 // an object without members may stand for a list without records: no error, and no documented end
-                None if members.is_empty() => return Ok(Split::Records(String::new(), Vec::new())),
+                None if members.is_empty() => return Ok(Split::Records(Vec::new())),
                 None => return Ok(Split::NotAList),
             }
         }
@@ -151,15 +141,7 @@ fn split(kind: &str, body: &[u8]) -> Result<Split, Unreadable> {
     if records.is_empty() {
         return Ok(Split::End);
     }
-    let start = text.as_ptr() as usize;
-    let ranges = records
-        .into_iter()
-        .map(|record| {
-            let from = record.get().as_ptr() as usize - start;
-            (from, from + record.get().len())
-        })
-        .collect();
-    Ok(Split::Records(text.to_owned(), ranges))
+    Ok(Split::Records(records.into_iter().map(|record| record.get().to_owned()).collect()))
 }
 
 /// Zoho's services say no in an object with an error or a code, sometimes with status 200 and an empty list beside it:
@@ -182,10 +164,10 @@ fn items(array: &str) -> Result<Vec<&RawValue>, Unreadable> {
     Ok(serde_json::from_str(array)?)
 }
 
-/// The records of a body, each as its exact slice; None for what is no list of records.
+/// The records of a body, each as its exact text; None for what is no list of records.
 pub fn records_of(kind: &str, body: &[u8]) -> Option<Vec<String>> {
     match split(kind, body) {
-        Ok(Split::Records(text, ranges)) => Some(ranges.iter().map(|(from, to)| text[*from..*to].to_owned()).collect()),
+        Ok(Split::Records(records)) => Some(records),
         Ok(Split::End) => Some(Vec::new()),
         Ok(Split::NotAList) | Err(_) => None,
     }
@@ -197,9 +179,7 @@ mod tests {
 
     fn records(body: &str) -> Option<Vec<String>> {
         match split("subscriptions", body.as_bytes()) {
-            Ok(Split::Records(body, ranges)) => {
-                Some(ranges.iter().map(|(start, end)| body[*start..*end].to_owned()).collect())
-            }
+            Ok(Split::Records(records)) => Some(records),
             _ => None,
         }
     }

@@ -45,9 +45,12 @@ impl Db {
                 save_addons(connection, table, version, mapped)?;
                 self.save_version(connection, table, version, mapped)?;
                 self.names.borrow_mut().learn(connection, table, version, mapped)?;
-                connection
-                    .prepare_cached("delete from quarantine where store_id = ?1 and kind = ?2 and record_id = ?3")?
-                    .execute(params![version.store_id, table.view, version.record_id])?;
+                // a record's first version finds nothing there
+                if version.version > 1 {
+                    connection
+                        .prepare_cached("delete from quarantine where store_id = ?1 and kind = ?2 and record_id = ?3")?
+                        .execute(params![version.store_id, table.view, version.record_id])?;
+                }
                 Ok(true)
             }
             Err(error) => {

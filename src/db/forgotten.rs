@@ -4,7 +4,6 @@
 //! A record is covered when it was forgotten itself, when its subscription was, or when its customer or its address bears
 //! a mark. A new record that is covered is noted, so that its own children are.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
@@ -90,38 +89,44 @@ impl Forgotten {
 
 impl Db {
     /// The records of a page as the mirror keeps them. With `now`, newly covered ones are noted as forgotten then.
-    pub(super) fn without_forgotten<'a>(
+    pub(super) fn without_forgotten(
         &self,
-        connection: &Connection,
         store_id: &str,
         table: &'static Table,
-        bodies: &[&'a str],
+        mut bodies: Vec<String>,
         now: Option<&str>,
-    ) -> Result<Vec<Cow<'a, str>>> {
+    ) -> Result<Vec<String>> {
         let mut known = self.forgotten.borrow_mut();
-        if known.is_none() {
-            *known = Some(Forgotten::read(connection)?);
-        }
-        let Some(forgotten) = known.as_mut().filter(|forgotten| !forgotten.is_empty()) else {
-            return Ok(bodies.iter().map(|body| Cow::Borrowed(*body)).collect());
+        let forgotten = match &mut *known {
+            Some(forgotten) => forgotten,
+            unread => unread.insert(Forgotten::read(&self.connection)?),
         };
-        let mut kept = Vec::with_capacity(bodies.len());
-        for body in bodies {
+        if forgotten.is_empty() {
+            return Ok(bodies);
+        }
+        let mut newly = Vec::new();
+        for body in &mut bodies {
             let id = record_id(table, body);
             let Some(customer) = forgotten.covers(store_id, table.kind, id.as_deref(), &owner(table, body)) else {
-                kept.push(Cow::Borrowed(*body));
                 continue;
             };
-            let left = redacted(table, id.as_deref(), body, &customer);
-            kept.push(left.map_or(Cow::Borrowed(*body), Cow::Owned));
-            if let (Some(id), Some(now)) = (id, now)
-                && forgotten.pseudonym_of(store_id, table.kind, &id).is_none()
+            if let Some(left) = redacted(table, id.as_deref(), body, &customer) {
+                *body = left;
+            }
+            if let Some(id) =
+                id.filter(|id| now.is_some() && forgotten.pseudonym_of(store_id, table.kind, id).is_none())
             {
-                insert(connection, store_id, table.kind, &id, &customer, now)?;
-                forgotten.note(store_id.to_owned(), table.kind, id, customer);
+                forgotten.note(store_id.to_owned(), table.kind, id.clone(), customer.clone());
+                newly.push((id, customer));
             }
         }
-        Ok(kept)
+        drop(known);
+        if let Some(now) = now.filter(|_| !newly.is_empty()) {
+            self.write(|connection| {
+                newly.iter().try_for_each(|(id, customer)| insert(connection, store_id, table.kind, id, customer, now))
+            })?;
+        }
+        Ok(bodies)
     }
 
     /// When a record was forgotten, if it was.

@@ -26,9 +26,9 @@ const PAGE_BYTES: i64 = 8192;
 /// Pages kept in memory while writing: the indexes of a large partner are written all over, and a page that is still
 /// here is not read again. Stays far below the 64 MiB that a run may take.
 const CACHE_KIB: i64 = 16 * 1024;
-/// The write-ahead log is copied into the file every 16 MiB, so that an index page that changes with every page of
-/// records is copied once in a hundred times.
-const CHECKPOINT_PAGES: i64 = 2048;
+/// The write-ahead log is copied into the file every 64 MiB: the pages of the indexes change with every page of records,
+/// and are copied once in some twenty times.
+const CHECKPOINT_PAGES: i64 = 8192;
 
 /// What stands in the file before anything is done to it.
 enum Found {

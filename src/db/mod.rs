@@ -17,6 +17,7 @@ mod names;
 mod push_rows;
 pub mod query;
 mod rebuild;
+mod receive;
 mod removal;
 mod restore;
 mod save;
@@ -53,6 +54,7 @@ pub use listing::{Coverage, ListingStatus, OpenListing, PageMark, RunRow, Unknow
 pub use names::NameCache;
 pub use push_rows::{Cell, LinkRow, ParentRow, PushQuery, PushRow, QueryRules, RejectionRow};
 pub use rebuild::RebuildSummary;
+pub use receive::Received;
 pub use removal::Missing;
 pub use restore::Place;
 pub use save::{Class, SavedRecord};

@@ -4,17 +4,13 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use rayon::prelude::*;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::db::derive::{Version, discount_findings, quarantine};
+use crate::db::receive::{Known, Received, Record, find_known};
 use crate::db::{Db, PageMark};
 use crate::model::json::content_sha256;
-use crate::model::{Content, Kind, Table, read_content, record_id};
-
-/// Records read side by side on all cores before they are written: a usual page. A whole store on one page must not
-/// stand in memory as rows.
-const READ_AT_ONCE: usize = 200;
+use crate::model::{Content, Table, read_content};
 
 /// What a record turned out to be against the mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,66 +34,40 @@ pub struct SavedRecord {
     pub class: Class,
 }
 
-/// The newest version of a record as it stands in the file.
-struct Known {
-    payload_id: i64,
-    version: i64,
-    content_sha256: String,
-    removed: bool,
-    same_bytes: bool,
-}
-
 impl Db {
     /// Saves the records of one page as received, and how far the listing is.
-    pub fn save_page(
-        &self,
-        store_id: &str,
-        kind: Kind,
-        bodies: &[&str],
-        mark: Option<&PageMark>,
-        now: &str,
-    ) -> Result<Vec<SavedRecord>> {
-        let table = kind.table();
+    pub fn save(&self, page: Received, mark: Option<&PageMark>, now: &str) -> Result<Vec<SavedRecord>> {
+        let (store_id, table) = (page.store_id.clone(), page.table);
         self.write(|connection| {
-            let quarantined = quarantined_ids(connection, store_id, table)?;
-            let bodies = self.without_forgotten(connection, store_id, table, bodies, Some(now))?;
-            let bodies: Vec<&str> = bodies.iter().map(AsRef::as_ref).collect();
-            let mut saved = Vec::with_capacity(bodies.len());
-            for bodies in bodies.chunks(READ_AT_ONCE) {
-                for received in receive(connection, table, store_id, bodies)? {
-                    saved.push(self.save_record(connection, table, store_id, received, &quarantined, now)?);
-                }
+            let quarantined = quarantined_ids(connection, &store_id, table)?;
+            let mut saved = Vec::with_capacity(page.records.len());
+            for record in page.lots().flatten() {
+                saved.push(self.save_record(connection, table, &store_id, record, &quarantined, now)?);
             }
             if let Some(mark) = mark {
-                mark.save(connection, store_id, kind, &saved)?;
+                mark.save(connection, &store_id, table.kind, &saved)?;
             }
             Ok(saved)
         })
     }
 
     /// What the records of one page are against the mirror; nothing is written.
-    pub fn compare_page(&self, store_id: &str, kind: Kind, bodies: &[&str]) -> Result<Vec<SavedRecord>> {
-        let table = kind.table();
-        let connection = &self.connection;
-        self.without_forgotten(connection, store_id, table, bodies, None)?
-            .iter()
-            .map(|body| {
-                let Some(id) = record_id(table, body) else {
-                    let hash = content_sha256(body);
-                    let class = if is_kept_apart(connection, table, store_id, &hash)? {
-                        Class::Unchanged
-                    } else {
-                        Class::Quarantined
-                    };
-                    return Ok(SavedRecord { record_id: None, content_sha256: Some(hash), class });
+    pub fn compare(&self, page: Received) -> Result<Vec<SavedRecord>> {
+        let (store_id, table) = (page.store_id.clone(), page.table);
+        page.lots()
+            .flatten()
+            .map(|record| {
+                let class = record.class();
+                let Record { record_id: None, body, .. } = record else {
+                    return Ok(SavedRecord { record_id: record.record_id, content_sha256: None, class });
                 };
-                let class = match find_known(connection, table, store_id, &id, body)? {
-                    None => Class::New,
-                    Some(known) if known.is_current(|| Some(content_sha256(body))) => Class::Unchanged,
-                    Some(known) if known.removed => Class::Returned,
-                    Some(_) => Class::Changed,
+                let hash = content_sha256(&body);
+                let class = if is_kept_apart(&self.connection, table, &store_id, &hash)? {
+                    Class::Unchanged
+                } else {
+                    Class::Quarantined
                 };
-                Ok(SavedRecord { record_id: Some(id), content_sha256: None, class })
+                Ok(SavedRecord { record_id: None, content_sha256: Some(hash), class })
             })
             .collect()
     }
@@ -107,12 +77,12 @@ impl Db {
         connection: &Connection,
         table: &'static Table,
         store_id: &str,
-        received: Received,
+        mut record: Record,
         quarantined: &HashSet<String>,
         now: &str,
     ) -> Result<SavedRecord> {
-        let Received { body, record_id, is_repeated, mut known, content } = received;
-        let Some(id) = record_id else {
+        let Some(id) = record.record_id.take() else {
+            let body = &record.body;
             let pointers = table.key_pointers();
             let reason = format!("no usable id in {}", pointers.join(", "));
             quarantine(connection, table, store_id, None, pointers[0], &reason, body, now)?;
@@ -122,30 +92,24 @@ impl Db {
                 class: Class::Quarantined,
             });
         };
-        if is_repeated {
+        if record.is_repeated {
             // it meets what its namesake on the page has left
-            known = find_known(connection, table, store_id, &id, body)?;
+            record.known = find_known(connection, table, store_id, &id, &record.body)?;
         }
-        let class = match (known, content) {
-            (Some(known), content) if known.is_current(|| content.as_ref().map(|content| content.sha256.clone())) => {
-                if quarantined.contains(&id) {
-                    touch_quarantine(connection, table, store_id, &id, now)?;
-                    Class::QuarantinedKnown
-                } else {
-                    Class::Unchanged
-                }
+        let class = match record.class() {
+            Class::Unchanged if quarantined.contains(&id) => {
+                touch_quarantine(connection, table, store_id, &id, now)?;
+                Class::QuarantinedKnown
             }
-            (known, content) => {
-                let content = content.unwrap_or_else(|| read_content(table, &id, body));
-                let (version, class) = match &known {
-                    None => (1, Class::New),
-                    Some(known) if known.removed => (known.version + 1, Class::Returned),
-                    Some(known) => (known.version + 1, Class::Changed),
-                };
+            Class::Unchanged => Class::Unchanged,
+            class => {
+                let Record { body, known, content, .. } = record;
+                let content = content.unwrap_or_else(|| read_content(table, &id, &body));
+                let version = known.as_ref().map_or(1, |known| known.version + 1);
                 if let Some(known) = &known {
                     supersede(connection, table, store_id, &id, known, now)?;
                 }
-                self.add_version(connection, table, store_id, &id, version, body, &content, now, class)?
+                self.add_version(connection, table, store_id, &id, version, &body, &content, now, class)?
             }
         };
         Ok(SavedRecord { record_id: Some(id), content_sha256: None, class })
@@ -179,76 +143,6 @@ impl Db {
             _ => Class::Quarantined,
         })
     }
-}
-
-/// One record of a page beside what the mirror knows of it.
-struct Received<'a> {
-    body: &'a str,
-    record_id: Option<String>,
-    /// Whether the page held the same id before.
-    is_repeated: bool,
-    known: Option<Known>,
-    /// None while its bytes are those of the mirror, or when it has no usable id.
-    content: Option<Content>,
-}
-
-impl Known {
-    /// Whether the record stands in the mirror as it was received, byte for byte or at least in content.
-    /// `sha256` is asked for only when the bytes differ.
-    fn is_current(&self, sha256: impl FnOnce() -> Option<String>) -> bool {
-        !self.removed && (self.same_bytes || sha256().is_some_and(|sha256| sha256 == self.content_sha256))
-    }
-}
-
-/// Reads what must be read of some records, on all cores: the ids of all, the content of those that the mirror does
-/// not hold byte for byte.
-fn receive<'a>(
-    connection: &Connection,
-    table: &'static Table,
-    store_id: &str,
-    bodies: &[&'a str],
-) -> Result<Vec<Received<'a>>> {
-    let ids: Vec<Option<String>> = bodies.par_iter().map(|body| record_id(table, body)).collect();
-    let mut seen = HashSet::new();
-    let mut received = Vec::with_capacity(bodies.len());
-    for (body, record_id) in bodies.iter().zip(ids) {
-        let known = match &record_id {
-            Some(id) => find_known(connection, table, store_id, id, body)?,
-            None => None,
-        };
-        let is_repeated = record_id.as_ref().is_some_and(|id| !seen.insert(id.clone()));
-        received.push(Received { body, record_id, is_repeated, known, content: None });
-    }
-    received.par_iter_mut().for_each(|received| {
-        let is_same = !received.is_repeated && received.known.as_ref().is_some_and(|known| known.is_current(|| None));
-        received.content =
-            received.record_id.as_ref().filter(|_| !is_same).map(|id| read_content(table, id, received.body));
-    });
-    Ok(received)
-}
-
-fn find_known(
-    connection: &Connection,
-    table: &Table,
-    store_id: &str,
-    record_id: &str,
-    body: &str,
-) -> Result<Option<Known>> {
-    Ok(connection
-        .prepare_cached(
-            "select payload_id, version, content_sha256, seen_until is not null, body = ?4
-             from payloads where store_id = ?1 and kind = ?2 and record_id = ?3 order by version desc limit 1",
-        )?
-        .query_row(params![store_id, table.view, record_id, body], |row| {
-            Ok(Known {
-                payload_id: row.get(0)?,
-                version: row.get(1)?,
-                content_sha256: row.get(2)?,
-                removed: row.get(3)?,
-                same_bytes: row.get(4)?,
-            })
-        })
-        .optional()?)
 }
 
 /// Closes the version that a newer one replaces. A removed one stays closed at the instant of its removal.

@@ -58,8 +58,8 @@ impl Desk {
 
     /// Receives records as an ingest would.
     pub(super) fn save(&self, store: &str, kind: Kind, bodies: &[String]) {
-        let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
-        self.db.save_page(store, kind, &bodies, None, NOW).unwrap();
+        let page = self.db.receive(store, kind, bodies.to_vec(), Some(NOW)).unwrap();
+        self.db.save(page, None, NOW).unwrap();
     }
 
     pub(super) fn remove(&self, store: &str, kind: Kind, id: u64) {
