@@ -311,8 +311,8 @@ fn parameters(words: &Words, current: &str) -> Vec<CompletionCandidate> {
 
 /// The reports of this machine; the bundled ones when a user's own cannot be read.
 fn catalog(words: &Words) -> Catalog {
-    let own = config(words).and_then(|config| Catalog::load(Some(&config.paths.queries)).ok());
-    own.or_else(|| Catalog::load(None).ok()).unwrap_or_default()
+    let own = config(words).and_then(|config| Catalog::load(&config.paths.queries).ok());
+    own.unwrap_or_else(Catalog::bundled)
 }
 
 fn config(words: &Words) -> Option<Config> {

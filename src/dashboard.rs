@@ -52,13 +52,12 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// Makes the page of a moment.
+    /// Makes the page of a moment from the bundled reports.
     ///
     /// # Errors
     /// When a report fails or is interrupted.
-    pub fn make(db: &Db, moment: Moment) -> Result<Self> {
-        let catalog = Catalog::load(None)?;
-        let reports = Reports { db, catalog: &catalog, moment };
+    pub fn make(db: &Db, bundled: &Catalog, moment: Moment) -> Result<Self> {
+        let reports = Reports { db, catalog: bundled, moment };
         let now = Answers::ask(&reports)?;
         let earlier = earlier(&reports)?;
         let year = moment.as_of.format("%Y").to_string();

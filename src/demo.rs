@@ -107,6 +107,7 @@ pub(crate) async fn run(session: &Session, folder: &Path, out: &mut dyn Write) -
     let mut tour = Tour {
         session: session.for_demo(&config_path, state.path())?,
         folder,
+        catalog: Catalog::bundled(),
         shown: !session.json && !session.quiet,
         out,
     };
@@ -179,6 +180,7 @@ fn replace_port(value: &mut Value, from: &str, to: &str) {
 struct Tour<'a> {
     session: Session,
     folder: &'a Path,
+    catalog: Catalog,
     shown: bool,
     out: &'a mut dyn Write,
 }
@@ -202,10 +204,12 @@ impl Tour<'_> {
         exits.push(self.push(before).await?);
         self.step("5", "the same again: nothing is new, nothing is sent")?;
         exits.push(self.ingest(before).await?);
+        self.say("")?;
         exits.push(self.push(before).await?);
         self.step("6", &format!("{DAYS_BETWEEN} days later: only what changed moves"))?;
         running.with(|world| world.set_now(today));
         exits.push(self.ingest(today).await?);
+        self.say("")?;
         exits.push(self.push(today).await?);
         self.step("7", "dashboard: one page to look at")?;
         self.dashboard(today)?;
@@ -244,21 +248,20 @@ impl Tour<'_> {
     async fn push(&mut self, now: DateTime<Utc>) -> Result<u8> {
         let db = Db::open(&self.session.config.paths.database)?;
         let summary = self.session.push(&db, &push::Options::default(), &|| now).await?;
-        self.say(&format!("\n{}", summary.text().trim_end()))?;
+        self.say(summary.text().trim_end())?;
         Ok(summary.exit())
     }
 
     /// The first rows of a report, with the columns that fit a terminal.
     fn excerpt(&mut self, name: &str, wanted: &[&str], now: DateTime<Utc>) -> Result<()> {
-        let catalog = Catalog::load(None)?;
-        let request = report::Request::new(catalog.find(name)?, &[], Moment::new(None, now)?)?;
+        let request = report::Request::new(self.catalog.find(name)?, &[], Moment::new(None, now)?)?;
         let table = request.run(&Db::open_reader(&self.session.config.paths.database)?)?;
         self.say(&table.excerpt(wanted, ROWS_SHOWN))
     }
 
     fn dashboard(&mut self, now: DateTime<Utc>) -> Result<()> {
         let db = Db::open_reader(&self.session.config.paths.database)?;
-        let html = Dashboard::make(&db, Moment::new(None, now)?)?.html;
+        let html = Dashboard::make(&db, &self.catalog, Moment::new(None, now)?)?.html;
         write(&self.folder.join("dashboard.html"), &html, true)?;
         self.say(&format!("dashboard.html  {}", screen::bytes(html.len() as u64)))
     }
@@ -272,7 +275,7 @@ impl Tour<'_> {
             moment: Moment::new(None, now)?,
         };
         let task = self.session.progress.task("exporting", ("report", "reports"));
-        let manifest = report::export(&db, &Catalog::load(None)?, &options, &task)?;
+        let manifest = report::export(&db, &self.catalog, &options, &task)?;
         drop(task);
         // the last one to close a mirror for writing takes its write-ahead log away
         drop(db);
@@ -305,7 +308,7 @@ const ONE_LINERS: [(&str, &str); 5] = [
     ("the largest customers", "select company_name, mrr_usd from subscriptions where is_live order by 2 desc limit 10"),
     (
         "what failed to renew lately",
-        "select * from transactions where transaction_type = 'recurring_failure' order by transaction_at desc limit 1",
+        "select transaction_day, subscription_id, service_name from transactions where transaction_type = 'recurring_failure' order by 1 desc limit 10",
     ),
     ("what every column means", "select column, unit, meaning from data_dictionary where object = 'commissions'"),
 ];

@@ -14,7 +14,7 @@ use crate::report::{self, Catalog, Moment};
 use crate::{Session, files, screen};
 
 pub(crate) fn report(session: &Session, arguments: &cli::Report, out: &mut dyn Write) -> Result<u8> {
-    let catalog = Catalog::load(Some(&session.config.paths.queries))?;
+    let catalog = Catalog::load(&session.config.paths.queries)?;
     let format = report_format(session, arguments)?;
     let Some(name) = &arguments.name else {
         let json = report::catalog_json(&catalog);
@@ -162,7 +162,8 @@ pub(crate) fn dashboard(session: &Session, arguments: &cli::Dashboard, out: &mut
     let db = session.open_reader()?;
     session.interrupt.stops(&db);
     let task = session.progress.task("dashboard", ("report", "reports"));
-    let dashboard = Dashboard::make(&db, moment)?;
+    let catalog = Catalog::bundled();
+    let dashboard = Dashboard::make(&db, &catalog, moment)?;
     drop(task);
     let path = &arguments.output;
     files::replace_private(path, dashboard.html.as_bytes())
@@ -170,8 +171,8 @@ pub(crate) fn dashboard(session: &Session, arguments: &cli::Dashboard, out: &mut
     let size = screen::bytes(dashboard.html.len() as u64);
     (session.talk)(&format!("wrote {} ({size})", path.display()));
     (session.talk)(&dashboard.freshness.line());
-    let own = Catalog::load(Some(&session.config.paths.queries));
-    for report in own.iter().flat_map(Catalog::reports).filter(|report| report.source == report::Source::User) {
+    let with_own = catalog.with_own(&session.config.paths.queries);
+    for report in with_own.iter().flat_map(Catalog::reports).filter(|report| report.source == report::Source::User) {
         if dashboard.reports.contains(&report.name) {
             (session.talk)(&format!("{} is the bundled report there, not your own", report.name));
         }
@@ -189,7 +190,7 @@ pub(crate) fn dashboard(session: &Session, arguments: &cli::Dashboard, out: &mut
 }
 
 pub(crate) fn export(session: &Session, arguments: cli::Export, out: &mut dyn Write) -> Result<u8> {
-    let catalog = Catalog::load(Some(&session.config.paths.queries))?;
+    let catalog = Catalog::load(&session.config.paths.queries)?;
     let moment = Moment::new(arguments.as_of.as_deref(), session.now())?;
     let parameters = arguments.parameters.iter().map(|text| report::assignment(text)).collect::<Result<_>>()?;
     let db = session.open_reader()?;

@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use storemirror::dashboard::Dashboard;
 use storemirror::model::instant::parse_instant;
-use storemirror::report::Moment;
+use storemirror::report::{Catalog, Moment};
 
 use crate::given::{Given, NOW};
 use crate::support::Bench;
@@ -20,7 +20,12 @@ fn small() -> Bench {
 }
 
 fn made(given: &Given) -> Dashboard {
-    Dashboard::make(&given.db(), Moment::new(None, parse_instant(NOW).unwrap()).unwrap()).unwrap()
+    made_on(given, None)
+}
+
+fn made_on(given: &Given, day: Option<&str>) -> Dashboard {
+    let moment = Moment::new(day, parse_instant(NOW).unwrap()).unwrap();
+    Dashboard::make(&given.db(), &Catalog::bundled(), moment).unwrap()
 }
 
 /// What stands between two marks, the first time after `from`.
@@ -133,8 +138,7 @@ fn without_a_months_history_nothing_is_compared() {
     // both stores were first listed on 1 January, so 1 February is known and 15 January's month before is not
     let given = Given::new();
     given.subscription(1, json!({}));
-    let on =
-        |day: &str| Dashboard::make(&given.db(), Moment::new(Some(day), parse_instant(NOW).unwrap()).unwrap()).unwrap();
+    let on = |day| made_on(&given, Some(day));
     assert_eq!(on("2026-03-01").compared_with.as_deref(), Some("2026-02-01"));
     assert!(!on("2026-03-01").html.contains("no history yet"));
     let early = on("2026-01-15");

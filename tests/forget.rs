@@ -269,8 +269,7 @@ fn it_asks_first() {
     bench.run(&["forget", "subscriptions", "--yes"]).exits(2);
     bench.run(&["forget", "--email", "ann", "--yes"]).exits(2);
     assert_eq!(found(&bench, &TRACES), TRACES);
-    let lock = std::fs::File::open(bench.path("mirror.db.lock")).unwrap();
-    lock.lock().unwrap();
+    let _lock = bench.writers_lock();
     bench.run(&["forget", "subscriptions", "1", "--yes"]).exits(5);
 }
 

@@ -132,7 +132,7 @@ impl Given {
     /// The rows of a report (`name k=v …`) as CSV has them, only the columns named, a space between; `-` is empty.
     pub fn rows(&self, report: &str, as_of: &str, columns: &str) -> Vec<String> {
         let mut words = report.split(' ');
-        let catalog = Catalog::load(None).expect("the bundle");
+        let catalog = Catalog::bundled();
         let report = catalog.find(words.next().expect("a name")).expect("a report");
         let parameters: Vec<_> = words.map(|word| assignment(word).expect("an assignment")).collect();
         let moment = Moment::new(Some(as_of), parse_instant(NOW).expect("an instant")).expect("a day");

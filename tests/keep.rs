@@ -146,8 +146,7 @@ fn a_restore_waits_for_no_other_writer() {
     let bench = small();
     let file = bench.path("backup.db");
     bench.run(&["backup", &text(&file)]).exits(0);
-    let lock = fs::File::open(bench.path("mirror.db.lock")).unwrap();
-    lock.lock().unwrap();
+    let _lock = bench.writers_lock();
     bench.run(&["restore", &text(&file), "--force"]).exits(5);
     bench.run(&["restore", &text(&file), "--check"]).exits(0);
     bench.run(&["backup", &text(&bench.path("another.db"))]).exits(0);

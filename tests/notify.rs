@@ -221,8 +221,7 @@ fn waiting_for_a_turn_that_never_comes_is_news_and_a_collision_is_not() {
     let chat = Chat::open();
     let bench = with_notify(Bench::empty(), &format!("webhook = \"{}\"\n", chat.url()));
     bench.run(&["ingest"]).exits(0);
-    let lock = fs::File::options().write(true).open(bench.path("mirror.db.lock")).unwrap();
-    lock.lock().unwrap();
+    let lock = bench.writers_lock();
     bench.run(&["ingest"]).exits(5);
     assert_eq!(chat.subjects(), NOTHING);
     // a mirror that cannot be opened is said although nothing can be noted in it

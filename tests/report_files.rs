@@ -45,7 +45,7 @@ fn every_file_is_in_the_bundle() {
 
 #[test]
 fn every_header_says_what_a_row_is_and_gives_the_defaults_of_the_sql() {
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     assert_eq!(catalog.problems().count(), 0);
     for report in catalog.reports() {
         let name = &report.name;
@@ -70,7 +70,7 @@ fn every_header_says_what_a_row_is_and_gives_the_defaults_of_the_sql() {
 fn every_column_is_of_the_kind_its_name_says() {
     let given = small_mirror();
     let db = given.db();
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     for report in catalog.reports() {
         let moment = Moment::new(None, parse_instant(NOW).unwrap()).unwrap();
         let table = Request::new(report, &[], moment).unwrap().run(&db).unwrap();

@@ -42,7 +42,7 @@ fn open(bench: &Bench) -> Db {
 
 /// A report's rows, each cell by its column's name.
 fn run(db: &Db, report: &str, as_of: &str, parameters: &[&str]) -> Vec<BTreeMap<String, Value>> {
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     let given: Vec<_> = parameters.iter().map(|text| assignment(text).unwrap()).collect();
     let moment = Moment::new(Some(as_of), parse_instant(LOOKS[6].0).unwrap()).unwrap();
     let Table { columns, rows } = Request::new(catalog.find(report).unwrap(), &given, moment).unwrap().run(db).unwrap();

@@ -36,7 +36,7 @@ fn user_folder(files: &[(&str, &str)]) -> TempDir {
 
 /// Runs a report of the user's and gives its CSV.
 fn run_own(given: &Given, folder: &Path, name: &str) -> anyhow::Result<String> {
-    let catalog = Catalog::load(Some(folder))?;
+    let catalog = Catalog::load(folder)?;
     let request = Request::new(catalog.find(name)?, &[], moment(None))?;
     let mut csv = Vec::new();
     request.stream_csv(&given.db(), Reader::Program, &mut csv)?;
@@ -45,7 +45,7 @@ fn run_own(given: &Given, folder: &Path, name: &str) -> anyhow::Result<String> {
 
 #[test]
 fn a_wrong_parameter_names_itself_its_type_and_the_known_ones() {
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     let report = catalog.find("commissions_missing").unwrap();
     for (typed, message, hint) in [
         ("gracee=1", "has no parameter \"gracee\"", "did you mean grace? it has grace (integer), days (integer)"),
@@ -65,7 +65,7 @@ fn a_wrong_parameter_names_itself_its_type_and_the_known_ones() {
 
 #[test]
 fn an_unknown_report_and_a_day_that_is_none_are_wrong_usage() {
-    let unknown = failure(Catalog::load(None).unwrap().find("renewal_due").cloned());
+    let unknown = failure(Catalog::bundled().find("renewal_due").cloned());
     assert_eq!(unknown.code, Code::Config);
     assert!(unknown.hint.unwrap().contains("did you mean renewals_due?"));
     for day in ["2026-02-30", "01.03.2026", "2026-3-1", ""] {
@@ -94,7 +94,7 @@ fn a_users_report_stands_beside_the_bundle_and_wins() {
         "subscription_id,mrr_usd,amount,churn,x\n1,100.00,3,0.5,\n"
     );
     assert_eq!(run_own(&given, folder.path(), "freshness").unwrap(), "n,day\n4,2026-03-01\n");
-    let catalog = Catalog::load(Some(folder.path())).unwrap();
+    let catalog = Catalog::load(folder.path()).unwrap();
     assert_eq!(catalog.find("freshness").unwrap().source, Source::User);
     assert_eq!(catalog.find("live").unwrap().title, "live");
     assert!(catalog.find("notes").is_err());
@@ -126,7 +126,7 @@ fn wrong_sql_names_file_line_and_sqlites_words() {
 #[test]
 fn a_broken_header_stops_only_its_own_report() {
     let folder = user_folder(&[("own.sql", "-- Mine.\n-- :n days  what\nselect 1")]);
-    let catalog = Catalog::load(Some(folder.path())).unwrap();
+    let catalog = Catalog::load(folder.path()).unwrap();
     let failure = failure(catalog.find("own").cloned());
     assert!(failure.message.contains("own.sql line 2: \"days\" is no type"), "{}", failure.message);
     assert!(catalog.find("renewals_due").is_ok());
@@ -137,7 +137,7 @@ fn a_broken_header_stops_only_its_own_report() {
 fn json_writes_ids_as_strings_and_money_with_its_decimals() {
     let given = Given::new();
     given.subscription(9_007_199_254_740_993, json!({})).commission(1, json!({ "subscription_id": 2 }));
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     let parameters = [assignment("within=30").unwrap()];
     let request = Request::new(catalog.find("renewals_due").unwrap(), &parameters, moment(None)).unwrap();
     let db = given.db();
@@ -175,7 +175,7 @@ fn csv_quotes_what_needs_it_and_ends_lines_in_lf() {
 fn a_table_is_aligned_and_ends_with_the_freshness_line() {
     let given = Given::new();
     given.commission(1, json!({ "net_payout": "1234567.5" })).commission(2, json!({ "state": "paid" }));
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     let request = Request::new(catalog.find("commissions_by_state").unwrap(), &[], moment(Some("2025-12-31"))).unwrap();
     let db = given.db();
     let freshness = Freshness::read(&db, request.moment).unwrap();
@@ -208,7 +208,7 @@ fn a_table_is_aligned_and_ends_with_the_freshness_line() {
 
 #[test]
 fn the_catalog_and_a_description_tell_the_parameters() {
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     let reports = catalog_json(&catalog)["reports"].as_array().unwrap().clone();
     let renewals = reports.iter().find(|report| report["name"] == "renewals_due").unwrap();
     assert_eq!(
@@ -239,7 +239,7 @@ fn an_export_rewrites_only_what_changed_and_its_manifest_ties() {
         parameters: vec![assignment("within=10").unwrap()],
         moment: moment(None),
     };
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     let manifest = export(&given.db(), &catalog, &options).unwrap();
     assert_eq!(manifest.parameters, json!({ "within": 10 }));
     let written: Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
@@ -274,7 +274,7 @@ fn an_export_refuses_a_file_and_what_nobody_knows() {
         parameters: Vec::new(),
         moment: moment(None),
     };
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     assert!(failure(export(&given.db(), &catalog, &options(&file))).message.contains("it is a file"));
     let unknown = ExportOptions { parameters: vec![assignment("nobody=1").unwrap()], ..options(target.path()) };
     assert!(failure(export(&given.db(), &catalog, &unknown)).message.contains("no report has a parameter \"nobody\""));

@@ -21,7 +21,7 @@ fn partner() -> Bench {
 }
 
 fn run(db: &Db, report: &str, parameters: &[&str]) -> Table {
-    let catalog = Catalog::load(None).unwrap();
+    let catalog = Catalog::bundled();
     let given: Vec<_> = parameters.iter().map(|text| assignment(text).unwrap()).collect();
     let moment = Moment::new(None, parse_instant(NOW).unwrap()).unwrap();
     Request::new(catalog.find(report).unwrap(), &given, moment).unwrap().run(db).unwrap()

@@ -64,8 +64,7 @@ fn a_failed_push_is_told_until_the_next_push() {
 fn a_run_that_never_had_its_turn_is_told() {
     let bench = Bench::empty();
     bench.run(&["ingest"]).exits(0);
-    let lock = fs::File::options().write(true).open(bench.path("mirror.db.lock")).unwrap();
-    lock.lock().unwrap();
+    let lock = bench.writers_lock();
     bench.run(&["ingest"]).exits(5);
     bench.run(&["ingest"]).exits(5);
     let told = failures(&bench);
@@ -79,8 +78,7 @@ fn a_run_that_never_had_its_turn_is_told() {
 fn a_killed_run_leaves_a_trace() {
     let bench = Bench::empty();
     bench.run(&["ingest"]).exits(0);
-    let lock = fs::File::options().write(true).open(bench.path("mirror.db.lock")).unwrap();
-    lock.lock().unwrap();
+    let lock = bench.writers_lock();
     let mut child = bench.command(&["ingest", "--wait", "5"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut said).unwrap();

@@ -395,15 +395,14 @@ fn systemd_finds_no_fault_in_the_units() {
 fn a_run_waits_for_its_turn_when_told_to() {
     let bench = Bench::empty();
     bench.run(&["ingest"]).exits(0);
-    let lock = fs::File::options().write(true).open(bench.path("mirror.db.lock")).unwrap();
-    lock.lock().unwrap();
+    let lock = bench.writers_lock();
     bench.run(&["ingest"]).exits(5);
     let mut child =
         bench.command(&["sync", "--wait", "5"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
     assert!(said.contains("another storemirror process is writing") && said.contains("waiting"), "{said}");
-    lock.unlock().unwrap();
+    drop(lock);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 

@@ -1,6 +1,7 @@
 //! A bench for tests: a simulator, a folder with a configuration that reaches it, and the real binary run on both.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -155,6 +156,13 @@ impl Bench {
 
     pub fn database(&self) -> Connection {
         Connection::open(self.path("mirror.db")).expect("the mirror opens")
+    }
+
+    /// Holds the lock of a process that writes, until it is dropped; something must have been listed.
+    pub fn writers_lock(&self) -> File {
+        let lock = File::open(self.path("mirror.db.lock")).expect("a lock's file");
+        lock.lock().expect("nobody writes");
+        lock
     }
 
     /// One value of one row.

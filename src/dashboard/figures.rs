@@ -89,17 +89,20 @@ fn parts(month: &str) -> Option<(i64, usize)> {
     Some((year.parse().ok()?, number.parse().ok().filter(|number| (1..=12).contains(number))?))
 }
 
-/// Every month from the first to the last key, those without a row too, each with its name and its item's labels.
-fn each_month<T>(months: &BTreeMap<String, T>) -> Vec<(String, Item, Option<&T>)> {
+/// Every month from the first to the last key, each with its name, its item's labels and its sums; a month without a row
+/// has zeros.
+fn each_month(months: &BTreeMap<String, Vec<i64>>) -> Vec<(String, Item, Vec<i64>)> {
     let ends = months.keys().next().zip(months.keys().next_back());
     let Some(((mut year, mut number), last)) = ends.and_then(|(first, last)| parts(first).zip(parts(last))) else {
         return Vec::new();
     };
+    let zeros = vec![0; months.values().next().map_or(0, Vec::len)];
     let mut all = Vec::new();
     while (year, number) <= last {
         let name = MONTHS[number - 1];
         let item = Item { label: name[..3].to_owned(), sublabel: year.to_string(), ..Item::default() };
-        all.push((format!("{name} {year}"), item, months.get(&format!("{year:04}-{number:02}"))));
+        let sums = months.get(&format!("{year:04}-{number:02}")).unwrap_or(&zeros).clone();
+        all.push((format!("{name} {year}"), item, sums));
         (year, number) = if number == 12 { (year + 1, 1) } else { (year, number + 1) };
     }
     all
@@ -137,7 +140,6 @@ pub(super) fn mrr_movements(reports: &Reports<'_>) -> Result<Figure> {
         each_month(&months)
             .into_iter()
             .map(|(name, item, sums)| {
-                let sums = sums.cloned().unwrap_or_else(|| vec![0; columns.len()]);
                 let lines = SPOKEN.map(|column| (column.to_owned(), usd(sums[place(column)])));
                 Item { text: told(&name, lines), values: shown(&sums), ..item }
             })
@@ -175,7 +177,6 @@ pub(super) fn renewals_by_month(reports: &Reports<'_>) -> Result<Figure> {
     let items: Vec<Item> = each_month(&months)
         .into_iter()
         .map(|(name, item, sums)| {
-            let sums = sums.cloned().unwrap_or_else(|| vec![0; 4]);
             let lines = [
                 ("renewals", whole(sums[2])),
                 ("amount", usd(sums[0])),
@@ -214,7 +215,6 @@ pub(super) fn forecast(reports: &Reports<'_>) -> Result<Figure> {
     let items: Vec<Item> = each_month(&months)
         .into_iter()
         .map(|(name, item, sums)| {
-            let sums = sums.cloned().unwrap_or_else(|| vec![0; columns.len()]);
             let lines = [
                 ("expected", usd(sums[3])),
                 ("from the subscription's own rate", usd(sums[0])),
@@ -308,8 +308,7 @@ fn states_by_month(
     }
     let items: Vec<Item> = each_month(&months)
         .into_iter()
-        .map(|(name, item, sums)| {
-            let values = sums.cloned().unwrap_or_else(|| vec![0; series.len()]);
+        .map(|(name, item, values)| {
             let lines = series.iter().zip(&values).filter(|(_, value)| **value != 0);
             let lines = lines.map(|((_, state), value)| ((*state).to_owned(), format!("{} {unit}", money(*value))));
             Item { text: told(&name, lines), values, ..item }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use rusqlite::params;
 
-use crate::db::Db;
+use crate::db::{Db, read_rows};
 use crate::model::Kind;
 use crate::model::personal::PSEUDONYM_PREFIX;
 
@@ -43,10 +43,8 @@ impl Db {
             column = join.column,
             records = kind.table().records
         );
-        let mut statement = self.connection().prepare_cached(&sql)?;
-        let rows =
-            statement.query_map(params![join.target, join.match_field, stale.unwrap_or("")], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let parameters = params![join.target, join.match_field, stale.unwrap_or("")];
+        read_rows(self.connection(), &sql, parameters, |row| row.get(0))
     }
 
     pub fn save_accounts(&self, join: &AccountJoin, found: &[FoundAccount], now: &str) -> Result<()> {

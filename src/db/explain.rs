@@ -1,10 +1,10 @@
 //! Everything the mirror knows of one record, for `explain`: versions, relatives, its place in the CRM.
 
 use anyhow::Result;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
-use crate::db::Db;
 use crate::db::derive::key_value;
+use crate::db::{Db, read_rows};
 use crate::model::Kind;
 
 /// Relatives named per kind; more are only counted.
@@ -48,7 +48,7 @@ pub struct CrmRefusal {
 impl Db {
     /// The stores that hold a record of this id.
     pub fn stores_holding(&self, kind: Kind, record_id: &str) -> Result<Vec<String>> {
-        rows(
+        read_rows(
             &self.connection,
             "select distinct store_id from payloads where kind = ?1 and record_id = ?2 and store_id in (select store_id from stores) order by 1",
             [kind.name(), record_id],
@@ -57,7 +57,7 @@ impl Db {
     }
 
     pub fn versions_of(&self, store_id: &str, kind: Kind, record_id: &str) -> Result<Vec<PayloadVersion>> {
-        rows(
+        read_rows(
             &self.connection,
             "select version, seen_from, seen_until, body from payloads
              where store_id = ?1 and kind = ?2 and record_id = ?3 order by version",
@@ -75,7 +75,7 @@ impl Db {
 
     /// Why the newest version could not be normalized, if it could not.
     pub fn quarantine_of(&self, store_id: &str, kind: Kind, record_id: &str) -> Result<Option<(String, String)>> {
-        Ok(rows(
+        Ok(read_rows(
             &self.connection,
             "select pointer, reason from quarantine where store_id = ?1 and kind = ?2 and record_id = ?3",
             [store_id, kind.name(), record_id],
@@ -111,7 +111,7 @@ impl Db {
 
     fn related(&self, sql: &str, store_id: &str, record_id: &str, kind: Kind, is_parent: bool) -> Result<Relatives> {
         let mut ids: Vec<(String, bool)> =
-            rows(&self.connection, sql, params![store_id, key_value(record_id)], |row| {
+            read_rows(&self.connection, sql, params![store_id, key_value(record_id)], |row| {
                 Ok((row.get::<_, i64>(0)?.to_string(), row.get(1)?))
             })?;
         let count = ids.len() as u64;
@@ -120,7 +120,7 @@ impl Db {
     }
 
     pub fn crm_places_of(&self, store_id: &str, kind: Kind, record_id: &str) -> Result<Vec<CrmPlace>> {
-        rows(
+        read_rows(
             &self.connection,
             "select target, crm_id, state, acknowledged_at from crm_links
              where store_id = ?1 and kind = ?2 and record_id = ?3 order by target",
@@ -137,7 +137,7 @@ impl Db {
     }
 
     pub fn crm_refusals_of(&self, store_id: &str, kind: Kind, record_id: &str) -> Result<Vec<CrmRefusal>> {
-        rows(
+        read_rows(
             &self.connection,
             "select target, code, message, field, value, attempts, first_at, last_at, next_at from crm_rejections
              where store_id = ?1 and kind = ?2 and record_id = ?3 order by target",
@@ -162,15 +162,4 @@ impl Db {
 /// Whether records of one kind hold the key of the other.
 fn refers(from: Kind, to: Kind) -> bool {
     from.table().stored().any(|column| column.name == to.table().key)
-}
-
-fn rows<T, P: rusqlite::Params>(
-    connection: &Connection,
-    sql: &str,
-    parameters: P,
-    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Vec<T>> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(parameters, read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }

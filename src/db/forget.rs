@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::db::Db;
 use crate::db::forgotten::{Forgotten, SALT, insert};
 use crate::db::statements::redact_statements;
+use crate::db::{Db, read_rows};
 use crate::model::json::{Members, Scalar, content_sha256, sha256_hex};
 use crate::model::personal::{Owner, owner, personal_values, redacted};
 use crate::model::{Kind, Table};
@@ -309,11 +309,8 @@ fn redact_records(connection: &Connection, done: &mut ForgetDone) -> Result<()> 
         let (store_id, kind, id): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (kind, customer): (Kind, String) = (kind.parse().map_err(anyhow::Error::msg)?, row.get(3)?);
         let key = [&store_id, kind.name(), &id];
-        let mut versions = connection.prepare_cached(
-            "select payload_id, body from payloads where store_id = ?1 and kind = ?2 and record_id = ?3",
-        )?;
-        let versions: Vec<(i64, String)> =
-            versions.query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        let sql = "select payload_id, body from payloads where store_id = ?1 and kind = ?2 and record_id = ?3";
+        let versions: Vec<(i64, String)> = read_rows(connection, sql, key, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut values = BTreeSet::new();
         for (payload_id, body) in versions {
             let Some(left) = redacted(kind.table(), Some(&id), &body, &customer) else { continue };
@@ -344,11 +341,10 @@ fn redact_records(connection: &Connection, done: &mut ForgetDone) -> Result<()> 
 /// Takes personal values and the payload out of what the CRM acknowledged. What stands in the CRM itself is not ours to
 /// forget; a push leaves these fields alone from now on.
 fn redact_links(connection: &Connection, key: [&str; 3], values: &BTreeSet<String>) -> Result<u64> {
-    let mut links = connection.prepare_cached(
-        "select target, fields_sent, fields_unanswered from crm_links where store_id = ?1 and kind = ?2 and record_id = ?3",
-    )?;
+    let sql = "select target, fields_sent, fields_unanswered from crm_links
+               where store_id = ?1 and kind = ?2 and record_id = ?3";
     let links: Vec<(String, String, Option<String>)> =
-        links.query_map(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+        read_rows(connection, sql, key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let mut changed = 0;
     for (target, fields, unanswered) in links {
         let unanswered_left = unanswered.as_ref().and_then(|fields| without_values(fields, values));
@@ -392,10 +388,9 @@ fn without_values(fields: &str, values: &BTreeSet<String>) -> Option<String> {
 /// Records without a usable id stand in quarantine alone; they are known by their customer or address.
 fn redact_unidentified(connection: &Connection, done: &mut ForgetDone) -> Result<()> {
     let forgotten = Forgotten::read(connection)?;
-    let mut rows = connection.prepare("select rowid, store_id, kind, body from quarantine where record_id is null")?;
-    let rows: Vec<(i64, String, String, String)> = rows
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
-        .collect::<Result<_, _>>()?;
+    let sql = "select rowid, store_id, kind, body from quarantine where record_id is null";
+    let rows: Vec<(i64, String, String, String)> =
+        read_rows(connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     for (rowid, store_id, kind, body) in rows {
         let table = kind.parse::<Kind>().map_err(anyhow::Error::msg)?.table();
         let covered = forgotten.covers(&store_id, table.kind, None, &owner(table, &body));

@@ -7,10 +7,10 @@ use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::db::Db;
 use crate::db::crm_links::{Owner, owner, set_fields};
 use crate::db::fingerprints::{self, Fingerprint};
 use crate::db::push_rows::GONE;
+use crate::db::{Db, read_rows};
 use crate::model::Kind;
 use crate::model::crm::FieldInfo;
 use crate::model::instant::format_instant;
@@ -154,9 +154,8 @@ impl Db {
         let kept: HashSet<(&str, &str)> =
             kept.iter().map(|one| (one.store_id.as_str(), one.record_id.as_str())).collect();
         let sql = "select store_id, record_id from crm_rejections where target = ?1 and kind = ?2 and code = ?3";
-        let mut statement = self.connection().prepare_cached(sql)?;
-        let found = statement.query_map([target, kind.name(), code], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut cleared: Vec<(String, String)> = found.collect::<Result<_, _>>()?;
+        let mut cleared: Vec<(String, String)> =
+            read_rows(self.connection(), sql, [target, kind.name(), code], |row| Ok((row.get(0)?, row.get(1)?)))?;
         cleared.retain(|(store_id, record_id)| !kept.contains(&(store_id.as_str(), record_id.as_str())));
         self.clear_rejections(target, kind, &cleared)?;
         Ok(!cleared.is_empty())
@@ -192,10 +191,8 @@ impl Db {
 
     /// Every store of the mirror with the template of its records' CRM names, if that is decided.
     pub fn record_names(&self) -> Result<Vec<(String, Option<String>)>> {
-        let mut statement =
-            self.connection().prepare_cached("select store_id, record_name from stores order by store_id")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let sql = "select store_id, record_name from stores order by store_id";
+        read_rows(self.connection(), sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Decides a store's template once and for all; what is decided stays.
@@ -211,12 +208,11 @@ impl Db {
 
     /// The cached metadata of a module, and when it was read; None when it never was.
     pub fn crm_fields(&self, target: &str) -> Result<Option<(Vec<FieldInfo>, String)>> {
-        let mut statement = self.connection().prepare_cached(
+        let sql =
             "select api_name, field_label, data_type, length, decimal_place, read_only, system_mandatory, lookup_module,
                pick_list_values
-             from crm_fields where target = ?1 order by api_name",
-        )?;
-        let rows = statement.query_map([target], |row| {
+             from crm_fields where target = ?1 order by api_name";
+        let fields = read_rows(self.connection(), sql, [target], |row| {
             Ok(FieldInfo {
                 api_name: row.get(0)?,
                 label: row.get(1)?,
@@ -229,7 +225,6 @@ impl Db {
                 pick_list_values: row.get(8)?,
             })
         })?;
-        let fields = rows.collect::<Result<Vec<_>, _>>()?;
         let fetched_at: Option<String> = self
             .connection()
             .prepare_cached("select min(fetched_at) from crm_fields where target = ?1")?

@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use crate::db::Db;
 use crate::db::save::{Class, SavedRecord};
+use crate::db::{Db, read_rows};
 use crate::model::Kind;
 
 /// One row of `sync_runs` as it is written at the end of a listing.
@@ -336,10 +336,9 @@ impl Db {
     }
 
     pub fn unknown_values(&self) -> Result<Vec<UnknownValue>> {
-        let mut statement = self.connection.prepare_cached(
-            "select store_id, kind, pointer, value, records from unknown_values order by store_id, kind, pointer, value",
-        )?;
-        let rows = statement.query_map([], |row| {
+        let sql = "select store_id, kind, pointer, value, records from unknown_values
+             order by store_id, kind, pointer, value";
+        read_rows(&self.connection, sql, [], |row| {
             Ok(UnknownValue {
                 store_id: row.get(0)?,
                 kind: row.get(1)?,
@@ -347,8 +346,7 @@ impl Db {
                 value: row.get(3)?,
                 records: row.get(4)?,
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
     /// Records the store once listed and lists no more.

@@ -258,6 +258,18 @@ impl From<ValueRef<'_>> for Value {
     }
 }
 
+/// All rows of a select, each as `read` makes it.
+fn read_rows<T, P: rusqlite::Params>(
+    connection: &Connection,
+    sql: &str,
+    parameters: P,
+    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(parameters, read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

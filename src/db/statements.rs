@@ -4,7 +4,7 @@
 use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::db::Db;
+use crate::db::{Db, read_rows};
 
 /// What is known of a frozen month beside its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +62,7 @@ impl Db {
 
     /// The months that were frozen.
     pub fn frozen_months(&self) -> Result<Vec<String>> {
-        let mut statement = self.connection().prepare_cached("select month from statements order by month")?;
-        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        read_rows(self.connection(), "select month from statements order by month", [], |row| row.get(0))
     }
 
     /// Freezes a month: its rows, and the hash that `sha256` makes of them once they are in. All of it or nothing.

@@ -280,7 +280,7 @@ fn schedules() -> Vec<&'static str> {
 
 /// None: the folder of the user's own cannot be read.
 fn reports(session: &Session) -> Option<Reports> {
-    let catalog = Catalog::load(Some(&session.config.paths.queries)).ok()?;
+    let catalog = Catalog::load(&session.config.paths.queries).ok()?;
     let own = catalog.reports().filter(|report| report.source == Source::User).count();
     Some(Reports { all: catalog.reports().count(), own, broken: catalog.problems().count() })
 }

@@ -21,6 +21,21 @@ pub struct Entry {
     pub meaning: String,
 }
 
+impl Entry {
+    /// A column of the mirror's own: read from no field of the store and sent to none of the CRM.
+    pub(super) fn own(object: &str, column: &str, sql_type: &'static str, unit: Option<String>, meaning: &str) -> Self {
+        Self {
+            object: object.to_owned(),
+            column: column.to_owned(),
+            sql_type,
+            unit,
+            api_field: None,
+            crm_field: None,
+            meaning: meaning.to_owned(),
+        }
+    }
+}
+
 /// A column of an object that is not one of the four kinds: name, type, meaning.
 type Plain = (&'static str, &'static str, &'static str);
 
@@ -343,15 +358,7 @@ pub fn fingerprint(entries: &[Entry]) -> String {
 }
 
 fn plain(object: &str, (column, sql_type, meaning): Plain) -> Entry {
-    Entry {
-        object: object.to_owned(),
-        column: column.to_owned(),
-        sql_type,
-        unit: unit_of_name(column),
-        api_field: None,
-        crm_field: None,
-        meaning: meaning.to_owned(),
-    }
+    Entry::own(object, column, sql_type, unit_of_name(column), meaning)
 }
 
 fn unit_of_name(column: &str) -> Option<String> {

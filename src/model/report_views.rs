@@ -213,24 +213,12 @@ pub(super) fn entries(known: &[Entry]) -> Vec<Entry> {
         })
     });
     let of_added = ADDED.iter().flat_map(|&(views, column, sql_type, unit, meaning)| {
-        views.iter().map(move |view| added(view, column, sql_type, unit, meaning))
+        views.iter().map(move |view| Entry::own(view, column, sql_type, unit.map(str::to_owned), meaning))
     });
-    let of_sums =
-        SUMS.iter().map(|&(object, column, sql_type, unit, meaning)| added(object, column, sql_type, unit, meaning));
+    let of_sums = SUMS.iter().map(|&(object, column, sql_type, unit, meaning)| {
+        Entry::own(object, column, sql_type, unit.map(str::to_owned), meaning)
+    });
     of_views.chain(of_parts).chain(of_added).chain(of_sums).collect()
-}
-
-/// A column that no table has.
-fn added(object: &str, column: &str, sql_type: &'static str, unit: Option<&str>, meaning: &str) -> Entry {
-    Entry {
-        object: object.to_owned(),
-        column: column.to_owned(),
-        sql_type,
-        unit: unit.map(str::to_owned),
-        api_field: None,
-        crm_field: None,
-        meaning: meaning.to_owned(),
-    }
 }
 
 fn belongs(view: &View, entry: &Entry) -> bool {

@@ -71,14 +71,8 @@ const OWN: &[Own] = &[
 
 /// The entries of the statements' objects; those of the commissions are among `known`.
 pub(super) fn entries(known: &[Entry]) -> Vec<Entry> {
-    let own = OWN.iter().map(|&(object, column, sql_type, unit, meaning)| Entry {
-        object: object.to_owned(),
-        column: column.to_owned(),
-        sql_type,
-        unit: unit.map(str::to_owned),
-        api_field: None,
-        crm_field: None,
-        meaning: meaning.to_owned(),
+    let own = OWN.iter().map(|&(object, column, sql_type, unit, meaning)| {
+        Entry::own(object, column, sql_type, unit.map(str::to_owned), meaning)
     });
     let of_commissions = ["statement_rows", "statement_rows_now"].into_iter().flat_map(|object| {
         ROW_COLUMNS.iter().filter_map(move |column| {

@@ -145,7 +145,7 @@ impl Digest {
     /// # Errors
     /// When the mirror cannot be read.
     pub(super) fn read(db: &Db, now: DateTime<Utc>, names: bool) -> Result<Self> {
-        let catalog = Catalog::load(None)?;
+        let catalog = Catalog::bundled();
         let moment = Moment::new(None, now)?;
         let mut lists = Vec::new();
         for list in &LISTS {

@@ -89,27 +89,38 @@ impl Report {
 
 /// The reports by name. A user's file whose header cannot be read stands in it with what is wrong, so that it stops
 /// nobody from running the others.
-#[derive(Default)]
 pub struct Catalog {
     reports: BTreeMap<String, Result<Report, Failure>>,
 }
 
 impl Catalog {
-    /// The bundled reports and those of the user's folder; a folder that is not there holds none.
+    /// The bundled reports alone.
+    pub fn bundled() -> Self {
+        let bundled = |(name, sql): &(&str, &'static str)| {
+            let file = format!("queries/{name}.sql");
+            ((*name).to_owned(), Report::new(name, Source::Bundled, file, Cow::Borrowed(sql)))
+        };
+        Self { reports: BUNDLED.iter().map(bundled).collect() }
+    }
+
+    /// The bundled reports and those of the user's folder.
+    ///
+    /// # Errors
+    /// As [`Catalog::with_own`].
+    pub fn load(folder: &Path) -> Result<Self> {
+        Self::bundled().with_own(folder)
+    }
+
+    /// Adds the reports of the user's folder; a folder that is not there holds none.
     ///
     /// # Errors
     /// `config` when the folder or a file in it cannot be read.
-    pub fn load(folder: Option<&Path>) -> Result<Self> {
-        let mut reports = BTreeMap::new();
-        for (name, sql) in BUNDLED {
-            let file = format!("queries/{name}.sql");
-            reports.insert((*name).to_owned(), Report::new(name, Source::Bundled, file, Cow::Borrowed(sql)));
-        }
-        for (name, file, sql) in folder.map(user_files).transpose()?.unwrap_or_default() {
+    pub fn with_own(mut self, folder: &Path) -> Result<Self> {
+        for (name, file, sql) in user_files(folder)? {
             let report = Report::new(&name, Source::User, file, Cow::Owned(sql));
-            reports.insert(name, report);
+            self.reports.insert(name, report);
         }
-        Ok(Self { reports })
+        Ok(self)
     }
 
     /// # Errors
