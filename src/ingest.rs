@@ -140,6 +140,18 @@ enum Ending {
 /// `per_page`), and how many records were asked for.
 type Place = (u32, i64, u32);
 
+/// What became of a listing, and which records it removes.
+struct Judged {
+    outcome: Outcome,
+    gone: Vec<Missing>,
+}
+
+impl From<Outcome> for Judged {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, gone: Vec::new() }
+    }
+}
+
 /// Lists one kind of one store.
 struct Lister<'a> {
     db: &'a Db,
@@ -217,7 +229,7 @@ impl<'a> Lister<'a> {
     }
 
     /// One walk, and a second one where the first leaves a doubt: a sign of drift, or a known record missing.
-    async fn list(&self, open: Option<OpenListing>) -> Result<Outcome, Stop> {
+    async fn list(&self, open: Option<OpenListing>) -> Result<Judged, Stop> {
         let mut walk_number = 1;
         let mut walk = Walk::default();
         let mut step = Step::Next;
@@ -234,12 +246,12 @@ impl<'a> Lister<'a> {
             self.listing.borrow_mut().listings = u64::from(walk_number);
             let ending = self.walk(walk_number, &mut walk, step).await?;
             if ending == Ending::Truncated {
-                return Ok(Outcome::PossiblyTruncated);
+                return Ok(Outcome::PossiblyTruncated.into());
             }
             let drifted = walk.overlapped || self.first_page_moved(walk_number, &walk).await?;
             let missing = self.missing()?;
             if walk_number == 2 || (!drifted && missing.is_empty()) {
-                return self.judge_missing(walk_number, &missing);
+                return Ok(self.judge_missing(walk_number, missing));
             }
             walk_number = 2;
             walk = Walk::default();
@@ -375,7 +387,7 @@ impl<'a> Lister<'a> {
     }
 
     /// Rule 4: what two complete walks lacked is removed, unless it is suspiciously much or a record had no usable id.
-    fn judge_missing(&self, walk_number: u32, missing: &[Missing]) -> Result<Outcome, Stop> {
+    fn judge_missing(&self, walk_number: u32, missing: Vec<Missing>) -> Judged {
         let count = missing.len() as u64;
         let seen = self.seen.borrow();
         let mut listing = self.listing.borrow_mut();
@@ -385,30 +397,30 @@ impl<'a> Lister<'a> {
             listing.not_listed = ids.take(DIFFERING_SHOWN).collect();
         }
         if count == 0 || walk_number < 2 || seen.without_id || !self.writes() {
-            return Ok(Outcome::Complete);
+            return Outcome::Complete.into();
         }
         if !self.options.accept_removals && is_suspicious(count, seen.known_before() + count) {
-            return Ok(Outcome::Suspicious);
+            return Outcome::Suspicious.into();
         }
-        self.db.remove(&self.store.store_id, self.kind, missing, &self.listed_at)?;
         listing.missing = 0;
         listing.removed = count;
-        Ok(Outcome::Complete)
+        Judged { outcome: Outcome::Complete, gone: missing }
     }
 
-    fn finish(self, result: Result<Outcome, Stop>) -> Result<Listing> {
+    fn finish(self, result: Result<Judged, Stop>) -> Result<Listing> {
         let mut listing = self.listing.into_inner();
-        listing.outcome = match result {
-            Ok(outcome) => outcome,
+        let Judged { outcome, gone } = match result {
+            Ok(judged) => judged,
             Err(Stop::Api(error)) => {
                 listing.is_hopeless = self.api.is_hopeless(&error);
                 let failure = error.into_failure(Code::Store);
                 listing.error = Some(failure.message.clone());
                 listing.failure = Some(failure);
-                Outcome::Failed
+                Outcome::Failed.into()
             }
             Err(Stop::Internal(error)) => return Err(error),
         };
+        listing.outcome = outcome;
         listing.requests = self.api.requests() - self.requests_before;
         listing.counts = self.seen.borrow().counts(u32::try_from(listing.listings).unwrap_or(1));
         if self.options.purpose == Purpose::Verify {
@@ -418,7 +430,7 @@ impl<'a> Lister<'a> {
         }
         let finished_at = format_instant((self.clock)());
         let (store_id, kind) = (&self.store.store_id, self.kind);
-        self.db.finish_run(self.sync_run_id, store_id, kind, &row(&listing), &self.listed_at, &finished_at)?;
+        self.db.finish_run(self.sync_run_id, store_id, kind, &row(&listing, gone), &self.listed_at, &finished_at)?;
         Ok(listing)
     }
 }
@@ -441,7 +453,7 @@ impl From<anyhow::Error> for Stop {
     }
 }
 
-fn row(listing: &Listing) -> RunRow {
+fn row(listing: &Listing, gone: Vec<Missing>) -> RunRow {
     RunRow {
         outcome: listing.outcome.name().to_owned(),
         listings: listing.listings,
@@ -455,7 +467,7 @@ fn row(listing: &Listing) -> RunRow {
         returned: listing.counts.returned,
         quarantined: listing.counts.quarantined,
         missing: listing.missing,
-        removed: listing.removed,
+        gone,
         error: listing.error.clone(),
     }
 }

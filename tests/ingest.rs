@@ -107,6 +107,29 @@ fn what_two_listings_lack_is_removed_and_comes_back() {
 }
 
 #[test]
+fn what_a_run_removes_is_counted_though_the_run_before_died_as_it_ended() {
+    let bench = Bench::empty();
+    bench.put_subscriptions(1..=30);
+    bench.ingest("subscriptions", &[]);
+    bench.sim.with(|world| world.remove_record("us", "subscriptions", "7"));
+    bench
+        .database()
+        .execute_batch(
+            "create trigger no_end before update of finished_at on sync_runs begin select raise(abort, 'no'); end",
+        )
+        .unwrap();
+    bench.run(&["ingest", "subscriptions"]).exits(1);
+    let removed = "select count(*) from subscriptions where removed_at is not null";
+    assert_eq!(bench.value::<i64>(removed), 0, "not half of the end");
+
+    bench.database().execute_batch("drop trigger no_end").unwrap();
+    let (_, listing) = bench.ingest("subscriptions", &[]);
+    expect(&listing, json!({ "removed": 1, "missing": 0, "resumed": true }));
+    assert_eq!(bench.value::<i64>(removed), 1);
+    assert_eq!(bench.value::<i64>("select removed from sync_runs order by sync_run_id desc limit 1"), 1);
+}
+
+#[test]
 fn many_missing_are_suspicious_until_accepted() {
     let bench = Bench::empty();
     bench.put_subscriptions(1..=250);

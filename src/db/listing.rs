@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
+use crate::db::removal::{Missing, remove};
 use crate::db::save::{Class, SavedRecord};
 use crate::db::{Db, read_rows};
 use crate::model::Kind;
@@ -24,7 +25,8 @@ pub struct RunRow {
     pub returned: u64,
     pub quarantined: u64,
     pub missing: u64,
-    pub removed: u64,
+    /// What the listing removes.
+    pub gone: Vec<Missing>,
     pub error: Option<String>,
 }
 
@@ -222,7 +224,8 @@ impl Db {
         })
     }
 
-    /// Closes a `sync_runs` row, updates coverage, and forgets the listing under way unless it can be resumed.
+    /// Removes what the listing found gone, closes its `sync_runs` row, updates coverage, and forgets the listing under
+    /// way unless it can be resumed: all of it or, when killed, nothing.
     pub fn finish_run(
         &self,
         sync_run_id: i64,
@@ -233,6 +236,7 @@ impl Db {
         finished_at: &str,
     ) -> Result<()> {
         self.write(|connection| {
+            remove(connection, store_id, kind, &run.gone, now)?;
             connection.execute(
                 "update sync_runs set finished_at = ?2, outcome = ?3, listings = ?4, resumed = ?5, requests = ?6, pages = ?7,
                    received = ?8, new = ?9, changed = ?10, unchanged = ?11, returned = ?12, quarantined = ?13,
@@ -240,7 +244,7 @@ impl Db {
                  where sync_run_id = ?1",
                 params![
                     sync_run_id, finished_at, run.outcome, run.listings, run.resumed, run.requests, run.pages, run.received,
-                    run.new, run.changed, run.unchanged, run.returned, run.quarantined, run.missing, run.removed, run.error
+                    run.new, run.changed, run.unchanged, run.returned, run.quarantined, run.missing, run.gone.len(), run.error
                 ],
             )?;
             if matches!(run.outcome.as_str(), "complete" | "possibly_truncated" | "suspicious") {

@@ -42,20 +42,23 @@ impl Db {
             })
             .collect()
     }
+}
 
-    /// Marks records removed: payload, typed history and row are closed, the values stay.
-    pub fn remove(&self, store_id: &str, kind: Kind, records: &[Missing], now: &str) -> Result<()> {
-        let table = kind.table();
-        self.write(|connection| {
-            for record in records {
-                connection
-                    .prepare_cached("update payloads set seen_until = ?2 where payload_id = ?1 and seen_until is null")?
-                    .execute(params![record.payload_id, now])?;
-                mark_removed(connection, table, store_id, &record.record_id, record.version, now)?;
-            }
-            Ok(())
-        })
+/// Marks records removed: payload, typed history and row are closed, the values stay.
+pub(super) fn remove(
+    connection: &Connection,
+    store_id: &str,
+    kind: Kind,
+    records: &[Missing],
+    now: &str,
+) -> Result<()> {
+    for record in records {
+        connection
+            .prepare_cached("update payloads set seen_until = ?2 where payload_id = ?1 and seen_until is null")?
+            .execute(params![record.payload_id, now])?;
+        mark_removed(connection, kind.table(), store_id, &record.record_id, record.version, now)?;
     }
+    Ok(())
 }
 
 /// The derived side of a removal; a rebuild calls it too.

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use storemirror::api::{Client, Connection, CrmApi};
 use storemirror::config::{AnswerLimits, Credentials, CrmConfig, CrmRules};
-use storemirror::db::Db;
+use storemirror::db::{Db, RunRow};
 use storemirror::model::Kind;
 use storemirror::push::{self, Options, Summary};
 use storemirror::sim::{self, Running};
@@ -64,7 +64,9 @@ impl Desk {
 
     pub(super) fn remove(&self, store: &str, kind: Kind, id: u64) {
         let gone = self.db.missing(store, kind, |listed| listed != id.to_string()).unwrap();
-        self.db.remove(store, kind, &gone, NOW).unwrap();
+        let run = self.db.start_run(store, kind, NOW).unwrap();
+        let row = RunRow { outcome: "complete".to_owned(), gone, ..RunRow::default() };
+        self.db.finish_run(run, store, kind, &row, NOW, NOW).unwrap();
     }
 
     fn api(&self) -> CrmApi {
