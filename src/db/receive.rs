@@ -78,11 +78,11 @@ impl Received {
     }
 
     /// The records in small lots, each read.
-    pub(super) fn lots(mut self) -> impl Iterator<Item = Vec<Record>> {
+    pub(super) fn lots(table: &'static Table, records: Vec<Record>) -> impl Iterator<Item = Vec<Record>> {
+        let mut records = records.into_iter();
         std::iter::from_fn(move || {
-            let most = self.records.len().min(READ_AT_ONCE);
-            let mut lot: Vec<Record> = self.records.drain(..most).collect();
-            read(self.table, &mut lot);
+            let mut lot: Vec<Record> = records.by_ref().take(READ_AT_ONCE).collect();
+            read(table, &mut lot);
             (!lot.is_empty()).then_some(lot)
         })
     }

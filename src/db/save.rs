@@ -37,11 +37,11 @@ pub struct SavedRecord {
 impl Db {
     /// Saves the records of one page as received, and how far the listing is.
     pub fn save(&self, page: Received, mark: Option<&PageMark>, now: &str) -> Result<Vec<SavedRecord>> {
-        let (store_id, table) = (page.store_id.clone(), page.table);
+        let Received { store_id, table, records } = page;
         self.write(|connection| {
             let quarantined = quarantined_ids(connection, &store_id, table)?;
-            let mut saved = Vec::with_capacity(page.records.len());
-            for record in page.lots().flatten() {
+            let mut saved = Vec::with_capacity(records.len());
+            for record in Received::lots(table, records).flatten() {
                 saved.push(self.save_record(connection, table, &store_id, record, &quarantined, now)?);
             }
             if let Some(mark) = mark {
@@ -53,21 +53,18 @@ impl Db {
 
     /// What the records of one page are against the mirror; nothing is written.
     pub fn compare(&self, page: Received) -> Result<Vec<SavedRecord>> {
-        let (store_id, table) = (page.store_id.clone(), page.table);
-        page.lots()
+        let Received { store_id, table, records } = page;
+        Received::lots(table, records)
             .flatten()
             .map(|record| {
-                let class = record.class();
-                let Record { record_id: None, body, .. } = record else {
-                    return Ok(SavedRecord { record_id: record.record_id, content_sha256: None, class });
-                };
-                let hash = content_sha256(&body);
-                let class = if is_kept_apart(&self.connection, table, &store_id, &hash)? {
-                    Class::Unchanged
+                let (content_sha256, class) = if record.record_id.is_some() {
+                    (None, record.class())
                 } else {
-                    Class::Quarantined
+                    let hash = content_sha256(&record.body);
+                    let is_known = is_kept_apart(&self.connection, table, &store_id, &hash)?;
+                    (Some(hash), if is_known { Class::Unchanged } else { Class::Quarantined })
                 };
-                Ok(SavedRecord { record_id: None, content_sha256: Some(hash), class })
+                Ok(SavedRecord { record_id: record.record_id, content_sha256, class })
             })
             .collect()
     }
